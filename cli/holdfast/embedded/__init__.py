@@ -1,0 +1,30 @@
+"""Real PostgreSQL and real Kafka of our own, from packages: no Docker, no Java and no database need be installed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from holdfast.embedded.errors import EmbeddedError, ServerFailed
+from holdfast.embedded.kafka import Kafka
+from holdfast.embedded.postgres import Postgres
+
+__all__ = ["EmbeddedError", "Kafka", "Postgres", "ServerFailed", "start_servers"]
+
+
+def start_servers(
+    folder: Path, *, postgres_port: int | None = None, kafka_port: int | None = None
+) -> tuple[Postgres, Kafka]:
+    """Start both at once, on `folder`/postgres and `folder`/kafka. When one fails, the other is stopped."""
+    with ThreadPoolExecutor(2) as pool:
+        starting = (
+            pool.submit(Postgres.start, folder / "postgres", port=postgres_port),
+            pool.submit(Kafka.start, folder / "kafka", port=kafka_port),
+        )
+    try:
+        return starting[0].result(), starting[1].result()
+    except BaseException:
+        for one in starting:
+            if one.exception() is None:
+                one.result().stop()
+        raise

@@ -1,0 +1,14 @@
+"""`python -m holdfast.embedded` fetches and checks Kafka's jars; with `--relock` it resolves them anew for the lock file."""
+
+from __future__ import annotations
+
+import sys
+
+from holdfast.embedded import EmbeddedError, jars
+
+try:
+    if "--relock" in sys.argv[1:]:
+        jars.relock()
+    print(f"{len(jars.fetch())} jars of Apache Kafka in {jars.home() / 'jars'}, all with the locked sums")
+except EmbeddedError as error:
+    sys.exit(str(error))

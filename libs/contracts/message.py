@@ -1,0 +1,113 @@
+"""What every event and command is: a frozen pydantic model that knows its type, its topic and its key.
+
+An event is past tense and says what happened; a command is imperative and asks for it, with the actor who asks.
+`ce_type` is made of the module, the class name and the version: `contracts.orders.OrderPaid` is `orders.order_paid.v1`.
+"""
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+PARTITIONS = 12
+"""Partitions of every topic; a key's partition never changes, so this number never does."""
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$", description="1 to 64 of A-Z a-z 0-9 . _ : -")]
+Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$", description="a stable code in snake_case")]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code", examples=["CN"])]
+LineNo = Annotated[int, Field(strict=True, ge=1, le=1000, description="number of the order line, from 1")]
+Moment = Annotated[AwareDatetime, Field(description="RFC 3339 time with offset; UTC on output")]
+
+
+class Role(StrEnum):
+    """In which capacity someone acts."""
+
+    BUYER = "buyer"
+    SELLER = "seller"
+    MEDIATOR = "mediator"
+    REVIEWER = "reviewer"
+    SUPPORT = "support"
+    OPERATOR = "operator"
+    SERVICE = "service"
+
+
+class Part(BaseModel):
+    """A value inside a message: frozen, and strict about unknown fields where it is produced."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Actor(Part):
+    """Who asks, and in which role. For `service` the id is the service's name."""
+
+    id: Id
+    role: Role
+
+
+class Message(Part):
+    """Base of events and commands; never published itself."""
+
+    CE_TYPE: ClassVar[str]
+    TOPIC: ClassVar[str]
+    KEY: ClassVar[str]
+    VERSION: ClassVar[int]
+    EXAMPLE: ClassVar[dict[str, Any]]
+
+    @property
+    def key(self) -> str:
+        """The id of the aggregate this is about: record key, `ce_subject` and `ce_partitionkey`."""
+        return str(getattr(self, self.KEY))
+
+    @classmethod
+    def _declare(cls, kind: str, key: str, version: int, name: str | None) -> None:
+        owner = cls.__module__.rsplit(".", 1)[-1]
+        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name or cls.__name__).lower()
+        cls.CE_TYPE = f"{owner}.{snake}.v{version}"
+        cls.TOPIC = f"{owner}.{kind}.v1"
+        cls.KEY = key
+        cls.VERSION = version
+
+
+class Event(Message):
+    """Something that happened: `class OrderPaid(Event, key="order_id")`."""
+
+    def __init_subclass__(cls, *, key: str = "", version: int = 1, name: str | None = None) -> None:
+        super().__init_subclass__()
+        if key:
+            cls._declare("events", key, version, name)
+
+
+class Command(Message):
+    """Something asked for, by an actor whose right to ask is checked by the decision."""
+
+    actor: Actor
+    expected_version: Annotated[int, Field(strict=True, ge=0)] | None = None
+    """When given, the command is refused (`stale_version`) unless the aggregate has exactly this version."""
+
+    def __init_subclass__(cls, *, key: str = "", version: int = 1, name: str | None = None) -> None:
+        super().__init_subclass__()
+        if key:
+            cls._declare("commands", key, version, name)
+
+
+class Refusal(Event):
+    """A command that came by Kafka and was refused: nothing changed. Read `code`, correct, and send a new command."""
+
+    subject: Annotated[str, Field(max_length=256, description="key of the refused command")]
+    command_id: Annotated[str, Field(max_length=256, description="ce_id of the refused command, also ce_causationid")]
+    command_type: Annotated[str, Field(max_length=256, description="ce_type of the refused command")]
+    code: Code
+    reason: Annotated[str, Field(max_length=1000, description="what was wrong and what to do; no personal data")]
+
+
+def is_command(topic: str) -> bool:
+    """Whether a topic carries commands: `orders.commands.v1`."""
+    return topic.split(".")[1:2] == ["commands"]
+
+
+__all__ = [
+    "PARTITIONS", "Actor", "Code", "Command", "Country", "Event", "Id", "LineNo", "Message", "Moment", "Part",
+    "Refusal", "Role", "datetime", "is_command",
+]  # fmt: skip

@@ -1,0 +1,205 @@
+"""Orders: checkout, payment in, shipping, delivery, confirmation. Key of every message here: `order_id`."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from contracts.message import Code, Command, Country, Event, Id, LineNo, Moment, Part, Refusal, Role
+from contracts.money import Currency, Price
+
+Quantity = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+TrackingNumber = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{4,40}$", description="as the carrier prints it")]
+
+
+class PaymentMethod(StrEnum):
+    """How the buyer pays. Cards and Alipay answer in seconds; bank transfer and Western Union in days."""
+
+    CREDIT_CARD = "credit_card"
+    DEBIT_CARD = "debit_card"
+    VIRTUAL_CARD = "virtual_card"
+    ALIPAY = "alipay"
+    BANK_TRANSFER = "bank_transfer"
+    WESTERN_UNION = "western_union"
+
+
+class CancelReason(StrEnum):
+    """Why an order is cancelled; it decides whose fault is recorded."""
+
+    CHANGED_MIND = "changed_mind"
+    SELLER_ASKED = "seller_asked"
+    OUT_OF_STOCK = "out_of_stock"
+    NOT_PAID = "not_paid"
+
+
+class Fault(StrEnum):
+    """Against whom a cancellation or a late shipment counts."""
+
+    BUYER = "buyer"
+    SELLER = "seller"
+    NOBODY = "nobody"
+
+
+class OrderLine(Part):
+    """What is bought: `quantity` pieces at `unit_price` each, in the seller's listing currency."""
+
+    line_no: LineNo
+    sku: Id
+    category: Code
+    quantity: Quantity
+    unit_price: Price
+
+
+class Quote(Part):
+    """An exchange rate locked at checkout. `rate` is presentment major units for one settlement major unit."""
+
+    quote_id: Id
+    presentment: Currency
+    settlement: Currency
+    rate: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$", description="decimal text, more than zero")]
+    expires_at: Moment
+
+
+class HeldLine(Part):
+    """One order line as money: what the seller is owed for it and what the buyer really paid for it.
+
+    Both are equal when buyer and seller use one currency. A refund gives back `presented`, to the minor unit.
+    """
+
+    line_no: LineNo
+    category: Code
+    price: Price
+    presented: Price
+
+
+Lines = Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=100)]
+HeldLines = Annotated[tuple[HeldLine, ...], Field(min_length=1, max_length=100)]
+SomeLines = Annotated[tuple[LineNo, ...], Field(max_length=100, description="line numbers; empty means all")]
+
+
+class PlaceOrder(Command, key="order_id"):
+    """A buyer checks out. Refused without an active deposit of the seller or an account of the buyer. All lines are
+    priced in one currency; with a `quote` the buyer pays in `quote.presentment`."""
+
+    order_id: Id
+    buyer_id: Id
+    seller_id: Id
+    buyer_country: Country
+    seller_country: Country
+    lines: Lines
+    quote: Quote | None = None
+
+
+class PayOrder(Command, key="order_id"):
+    """The buyer pays the whole order by one method. The answer comes later as `OrderPaid` or `OrderPaymentDeclined`."""
+
+    order_id: Id
+    method: PaymentMethod
+
+
+class ShipOrder(Command, key="order_id"):
+    """The seller hands the parcel to a carrier. Refused (`funds_not_secured`) before the money is secured (E4)."""
+
+    order_id: Id
+    carrier: Code
+    tracking_number: TrackingNumber
+
+
+class ConfirmReceipt(Command, key="order_id"):
+    """The buyer has inspected the goods and is content: the named lines are paid to the seller at once (E7)."""
+
+    order_id: Id
+    lines: SomeLines = ()
+
+
+class CancelOrder(Command, key="order_id"):
+    """Buyer or seller cancels before shipping (E11). A buyer who cancels because the seller asked says so (E12)."""
+
+    order_id: Id
+    reason: CancelReason
+
+
+class OrderPlaced(Event, key="order_id"):
+    """An order was accepted and waits for payment until `pay_by`. For whoever shows orders to people."""
+
+    order_id: Id
+    buyer_id: Id
+    seller_id: Id
+    buyer_country: Country
+    seller_country: Country
+    lines: HeldLines
+    pay_by: Moment
+
+
+class OrderPaymentDeclined(Event, key="order_id"):
+    """The provider declined the payment; the buyer may try again until the payment deadline (E2)."""
+
+    order_id: Id
+    method: PaymentMethod
+    reason: Code
+
+
+class OrderPaid(Event, key="order_id"):
+    """The provider has the buyer's money. Escrow holds it, line by line (E1)."""
+
+    order_id: Id
+    buyer_id: Id
+    seller_id: Id
+    buyer_country: Country
+    seller_country: Country
+    method: PaymentMethod
+    lines: HeldLines
+    paid_at: Moment
+
+
+class LatePaymentReceived(Event, key="order_id"):
+    """Money arrived for an order that was already cancelled. Escrow holds it and gives it back."""
+
+    order_id: Id
+    buyer_id: Id
+    seller_id: Id
+    buyer_country: Country
+    seller_country: Country
+    method: PaymentMethod
+    lines: HeldLines
+    paid_at: Moment
+
+
+class OrderShipped(Event, key="order_id"):
+    """The seller handed the parcel over. Starts the delivery deadline in escrow."""
+
+    order_id: Id
+    seller_id: Id
+    carrier: Code
+    tracking_number: TrackingNumber
+    shipped_at: Moment
+
+
+class OrderDelivered(Event, key="order_id"):
+    """The carrier delivered the parcel. Starts the inspection period in escrow (E8, E9)."""
+
+    order_id: Id
+    tracking_number: TrackingNumber
+    delivered_at: Moment
+
+
+class ReceiptConfirmed(Event, key="order_id"):
+    """The buyer confirmed receipt of the named lines (empty: all). Escrow releases them."""
+
+    order_id: Id
+    lines: SomeLines
+    confirmed_at: Moment
+
+
+class OrderCancelled(Event, key="order_id"):
+    """The order was cancelled before shipping. Where `paid`, escrow refunds it; `fault` counts against that party."""
+
+    order_id: Id
+    cancelled_by: Role
+    reason: CancelReason
+    fault: Fault
+    paid: bool
+
+
+class CommandRefused(Refusal, key="subject"):
+    """A command to orders that came by Kafka was refused."""

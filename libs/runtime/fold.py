@@ -1,0 +1,137 @@
+"""One batch, decided in memory: the states go in, everything that must be written comes out. Pure.
+
+Messages are taken in the order given; several for one aggregate see each other's effects. A decision that raises
+spoils its own message and, because order within a key is kept, the later ones of that key in this batch; no others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from contracts.message import Command, Message
+from runtime.decision import Outcome, Ref, Refused, Service, TimeUp
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One message for one aggregate, or one timer of it. `cause` is the `ce_id` (or the timer's id) that effects name."""
+
+    cause: str
+    ref: Ref
+    message: Message | TimeUp
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """An aggregate's state and its version; version 0 and no state before the first save."""
+
+    state: Any
+    version: int
+
+
+ABSENT = Versioned(None, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """A message to publish: `sequence` is the version of the aggregate that produced it."""
+
+    message: Message
+    causation_id: str
+    correlation_id: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Handled. `version` is the aggregate's after it; `note` says why nothing changed, if so."""
+
+    version: int
+    state: Any
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Handled by refusing: nothing changed."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The decision raised something it should not have: the key is to be parked with this message first."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Not tried, because an earlier message of the same key failed: to be parked behind it."""
+
+
+Result = Done | Refusal | Failed | Behind
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a batch comes to. `results` stands in the order of the items."""
+
+    results: list[Result] = field(default_factory=list)
+    states: dict[Ref, Versioned] = field(default_factory=dict)
+    produced: list[Produced] = field(default_factory=list)
+    timers: dict[tuple[Ref, str], datetime | None] = field(default_factory=dict)
+    postings: list[tuple[str, Any]] = field(default_factory=list)
+
+
+def fold(service: Service, items: Sequence[Item], loaded: Mapping[Ref, Versioned], now: datetime) -> Folded:
+    """Decides every item in order against `loaded` (a ref that is missing there does not exist yet)."""
+    folded = Folded()
+    states = folded.states
+    decide = {aggregate.name: aggregate.decide for aggregate in service.aggregates}
+    failed: set[Ref] = set()
+
+    def look(aggregate: str, id: str) -> Any:
+        ref = Ref(aggregate, id)
+        return (states.get(ref) or loaded.get(ref) or ABSENT).state
+
+    for item in items:
+        ref, message = item.ref, item.message
+        if ref in failed:
+            folded.results.append(Behind())
+            continue
+        before = states.get(ref) or loaded.get(ref) or ABSENT
+        try:
+            _check_version(message, before.version)
+            outcome = decide[ref.aggregate](before.state, message, now, look)
+        except Refused as refused:
+            folded.results.append(Refusal(refused.code, refused.reason))
+        except Exception as error:
+            failed.add(ref)
+            folded.results.append(Failed(error))
+        else:
+            folded.results.append(_apply(folded, item, before, outcome))
+    return folded
+
+
+def _check_version(message: Message | TimeUp, version: int) -> None:
+    expected = message.expected_version if isinstance(message, Command) else None
+    if expected is not None and expected != version:
+        raise Refused("stale_version", f"this is version {version}, not {expected}; read it again and decide anew")
+
+
+def _apply(folded: Folded, item: Item, before: Versioned, outcome: Outcome[Any]) -> Done:
+    after = before
+    if outcome.state is not None:
+        after = Versioned(outcome.state, before.version + 1)
+        folded.states[item.ref] = after
+    for message in outcome.messages:
+        folded.produced.append(Produced(message, item.cause, item.correlation_id, after.version))
+    for timer in outcome.timers:
+        folded.timers[item.ref, timer.name] = timer.due_at
+    for posting in outcome.postings:
+        folded.postings.append((item.cause, posting))
+    return Done(after.version, after.state, outcome.note)
