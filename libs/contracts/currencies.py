@@ -1,4 +1,7 @@
-"""Minor-unit exponents of ISO 4217 (list one, active codes of money; not those of CLDR, which differ for AFN, IQD, LBP, RSD, MGA …)."""
+"""Minor-unit exponents of ISO 4217 (list one, active codes of money).
+
+Not those of CLDR, which differ for AFN, IQD, LBP, RSD, MGA and others.
+"""
 
 _TWO = (
     "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP "

@@ -23,7 +23,10 @@ class OpenDeposit(Command, key="seller_id"):
 
 
 class PayDeposit(Command, key="seller_id"):
-    """The seller pays what is missing of the deposit (P4); answered by `DepositActivated` or `DepositPaymentDeclined`."""
+    """The seller pays what is missing of the deposit (P4).
+
+    Answered by `DepositActivated` or `DepositPaymentDeclined`.
+    """
 
     seller_id: Id
     method: PaymentMethod

@@ -33,7 +33,7 @@ class Verdict(StrEnum):
 
 
 class LineRuling(Part):
-    """The ruling of one line. `buyer_basis_points` (1 to 9,999 hundredths of a percent to the buyer) for a split only."""
+    """The ruling of one line. Only a split has `buyer_basis_points`, hundredths of a percent (1 to 9,999) to the buyer."""
 
     line_no: LineNo
     verdict: Verdict

@@ -5,11 +5,11 @@ An event is past tense and says what happened; a command is imperative and asks 
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 PARTITIONS = 12
 """Partitions of every topic; a key's partition never changes, so this number never does."""
@@ -18,7 +18,18 @@ Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$", descrip
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$", description="a stable code in snake_case")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code", examples=["CN"])]
 LineNo = Annotated[int, Field(strict=True, ge=1, le=1000, description="number of the order line, from 1")]
-Moment = Annotated[AwareDatetime, Field(description="RFC 3339 time with offset; UTC on output")]
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is outside the calendar") from None
+
+
+Moment = Annotated[
+    AwareDatetime, AfterValidator(_in_utc), Field(description="RFC 3339 time with offset; UTC on output")
+]
 
 
 class Role(StrEnum):
@@ -53,7 +64,6 @@ class Message(Part):
     TOPIC: ClassVar[str]
     KEY: ClassVar[str]
     VERSION: ClassVar[int]
-    EXAMPLE: ClassVar[dict[str, Any]]
 
     @property
     def key(self) -> str:
@@ -61,8 +71,8 @@ class Message(Part):
         return str(getattr(self, self.KEY))
 
     @classmethod
-    def _declare(cls, kind: str, key: str, version: int, name: str | None) -> None:
-        owner = cls.__module__.rsplit(".", 1)[-1]
+    def _declare(cls, kind: str, key: str, version: int, name: str | None, owner: str | None = None) -> None:
+        owner = owner or cls.__module__.rsplit(".", 1)[-1]
         snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name or cls.__name__).lower()
         cls.CE_TYPE = f"{owner}.{snake}.v{version}"
         cls.TOPIC = f"{owner}.{kind}.v1"
@@ -86,10 +96,13 @@ class Command(Message):
     expected_version: Annotated[int, Field(strict=True, ge=0)] | None = None
     """When given, the command is refused (`stale_version`) unless the aggregate has exactly this version."""
 
-    def __init_subclass__(cls, *, key: str = "", version: int = 1, name: str | None = None) -> None:
+    def __init_subclass__(
+        cls, *, key: str = "", version: int = 1, name: str | None = None, owner: str | None = None
+    ) -> None:
+        """`owner` names the service where the module does not: for commands declared outside the contracts."""
         super().__init_subclass__()
         if key:
-            cls._declare("commands", key, version, name)
+            cls._declare("commands", key, version, name, owner)
 
 
 class Refusal(Event):

@@ -27,7 +27,9 @@ def _known(code: str) -> str:
 
 
 Currency = Annotated[
-    str, AfterValidator(_known), Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code", examples=["EUR"])
+    str,
+    AfterValidator(_known),
+    Field(description="ISO 4217 code", examples=["EUR"], json_schema_extra={"pattern": "^[A-Z]{3}$"}),
 ]
 MinorUnits = Annotated[int, Field(strict=True, ge=0, le=MAX_MINOR_UNITS, description="whole minor units")]
 
@@ -94,7 +96,7 @@ def _positive(money: Money) -> Money:
     return money
 
 
-Price = Annotated[Money, AfterValidator(_positive)]
+Price = Annotated[Money, AfterValidator(_positive), Field(json_schema_extra={"properties": {"amount": {"minimum": 1}}})]
 """Money of at least one minor unit."""
 
 

@@ -3,13 +3,26 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contracts.message import Code, Command, Country, Event, Id, LineNo, Moment, Part, Refusal, Role
-from contracts.money import Currency, Price
+from contracts.money import Currency, MoneyError, Price
+
+
+def _more_than_zero(rate: str) -> str:
+    if not rate.strip("0."):
+        raise MoneyError("zero_rate", "the rate must be more than zero")
+    return rate
+
 
 Quantity = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 TrackingNumber = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{4,40}$", description="as the carrier prints it")]
+
+Rate = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$", description="decimal text, more than zero"),
+    AfterValidator(_more_than_zero),
+]
 
 
 class PaymentMethod(StrEnum):
@@ -56,7 +69,7 @@ class Quote(Part):
     quote_id: Id
     presentment: Currency
     settlement: Currency
-    rate: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$", description="decimal text, more than zero")]
+    rate: Rate
     expires_at: Moment
 
 

@@ -73,7 +73,7 @@ Decide = Callable[[S | None, Any, datetime, Look], Outcome[S]]
 
 
 class Column(NamedTuple):
-    """A column kept beside the JSON document because a query needs it: PostgreSQL type, and how to read it off the state."""
+    """A column kept beside the JSON document because a query needs it: its PostgreSQL type, and how to read it."""
 
     type: str
     read: Callable[[Any], Any]
@@ -91,7 +91,7 @@ class Aggregate(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a message goes: which aggregate, under which id (None: not for us), and what else its decision may look at."""
+    """Where a message goes: which aggregate, under which id (None: not for us), what else its decision looks at."""
 
     aggregate: str
     key: Callable[[Any], str | None]

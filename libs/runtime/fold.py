@@ -15,12 +15,15 @@ from runtime.decision import Outcome, Ref, Refused, Service, TimeUp
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One message for one aggregate, or one timer of it. `cause` is the `ce_id` (or the timer's id) that effects name."""
+    """One message for one aggregate, or one timer of it. `cause` is the `ce_id` (or the timer's id) that effects name,
+    `reads` are aggregates its decision may look at, and `parks` says whether its failure stops its key."""
 
     cause: str
     ref: Ref
     message: Message | TimeUp
     correlation_id: str
+    reads: Sequence[Ref] = ()
+    parks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ def fold(service: Service, items: Sequence[Item], loaded: Mapping[Ref, Versioned
         except Refused as refused:
             folded.results.append(Refusal(refused.code, refused.reason))
         except Exception as error:
-            failed.add(ref)
+            if item.parks:
+                failed.add(ref)
             folded.results.append(Failed(error))
         else:
             folded.results.append(_apply(folded, item, before, outcome))

@@ -21,10 +21,10 @@ def start_servers(
             pool.submit(Postgres.start, folder / "postgres", port=postgres_port),
             pool.submit(Kafka.start, folder / "kafka", port=kafka_port),
         )
-    try:
-        return starting[0].result(), starting[1].result()
-    except BaseException:
-        for one in starting:
-            if one.exception() is None:
-                one.result().stop()
-        raise
+        try:
+            return starting[0].result(), starting[1].result()
+        except BaseException:
+            for one in starting:
+                if one.exception() is None:
+                    one.result().stop()
+            raise

@@ -1,4 +1,4 @@
-"""`python -m holdfast.embedded` fetches and checks Kafka's jars; with `--relock` it resolves them anew for the lock file."""
+"""`python -m holdfast.embedded` fetches and checks Kafka's jars; `--relock` resolves them anew, for the lock file."""
 
 from __future__ import annotations
 

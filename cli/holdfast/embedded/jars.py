@@ -38,7 +38,7 @@ class Jar:
 
 
 def home() -> Path:
-    """Where the project keeps what it fetched and what its servers write: `$HOLDFAST_HOME`, or `.holdfast` in the project."""
+    """Where fetched files and servers' data are kept: `$HOLDFAST_HOME`, else `.holdfast` in the project."""
     if chosen := os.environ.get("HOLDFAST_HOME"):
         return Path(chosen).absolute()
     project = Path(__file__).resolve().parents[3]
@@ -47,8 +47,8 @@ def home() -> Path:
 
 def locked(lock: Path = LOCK) -> list[Jar]:
     """The jars of a lock file, in its order."""
-    lines = (line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#"))
-    return [Jar(*coordinates.split(":"), sha256=sha256) for coordinates, sha256 in lines]
+    lines = (line for line in lock.read_text().splitlines() if line and not line.startswith("#"))
+    return [Jar(*line.replace(":", " ").split()) for line in lines]
 
 
 def fetch(folder: Path | None = None, *, lock: Path = LOCK) -> list[Path]:
@@ -116,9 +116,11 @@ def relock(lock: Path = LOCK) -> list[Jar]:
     found: dict[tuple[str, str], Jar] = {}
     with tempfile.TemporaryDirectory() as cache:
         for root in ROOTS:
-            dependencies = jgo.build(root, cache_dir=Path(cache)).lockfile.dependencies
-            for one in dependencies:
-                jar = Jar(one.groupId, one.artifactId, one.version, one.sha256)
+            resolved = jgo.build(root, cache_dir=Path(cache))
+            assert resolved.lockfile is not None
+            sums = {path.name: sha256_of(path) for path in resolved.all_jars}
+            for one in resolved.lockfile.dependencies:
+                jar = Jar(one.groupId, one.artifactId, one.version, sums[f"{one.artifactId}-{one.version}.jar"])
                 if found.setdefault((jar.group, jar.artifact), jar) != jar:
                     raise EmbeddedError("jar_version_conflict", f"{jar.coordinates} comes in two versions; align ROOTS")
     jars = sorted(found.values())
@@ -130,4 +132,3 @@ def _lock_text(jars: Iterable[Jar]) -> str:
     lines = [f"{jar.coordinates} {jar.sha256}" for jar in jars]
     head = "# Jars of the embedded Kafka, with their SHA-256. Written by python -m holdfast.embedded --relock\n"
     return head + "\n".join(lines) + "\n"
-

@@ -179,6 +179,9 @@ def _properties(home: Path, *, port: int, controller_port: int) -> str:
         "group.initial.rebalance.delay.ms": "0",
         # Lower than the default of 6 s, so that a test of a lost consumer need not wait that long.
         "group.min.session.timeout.ms": "1000",
+        # A crashed node is let in again only when its former self has timed out: 2 s, not the default of 9 s.
+        "broker.session.timeout.ms": "2000",
+        "broker.heartbeat.interval.ms": "400",
         "num.network.threads": "2",
         "num.io.threads": "4",
         # The default of 128 MiB is taken at start, for a compaction that is tiny here.

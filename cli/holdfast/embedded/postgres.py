@@ -52,7 +52,7 @@ TUNING = {
     "max_parallel_workers_per_gather": "0",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # The passwords are random and long, so stretching them protects nothing and would cost each connection milliseconds.
+    # The passwords are random and long: stretching them protects nothing and costs each connection milliseconds.
     "scram_iterations": "1",
 }
 
@@ -173,7 +173,7 @@ class Postgres:
 
     def _start(self) -> None:
         pid_file = self.home / "cluster" / "postmaster.pid"
-        # Nobody runs here while the lock is ours, so a file left by a crash is stale even if its process id lives again.
+        # Nobody runs here while the lock is ours: a file left by a crash is stale even if its process id lives again.
         with folder_lock(self.home):
             pid_file.unlink(missing_ok=True)
         self._process.start(lambda: _ready(pid_file), within=START_WITHIN_SECONDS)

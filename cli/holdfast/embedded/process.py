@@ -1,4 +1,4 @@
-"""A server process of ours: started apart from the terminal, waited for, stopped, crashed, paused, never left behind."""
+"""A server process of ours: started apart from the terminal, stopped, crashed, paused, never left behind."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def unprivileged_account() -> Account | None:
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             return Account(name, entry.pw_uid, entry.pw_gid)
-    raise EmbeddedError("account_missing", "root needs an account named postgres or nobody to run PostgreSQL as; add one")
+    raise EmbeddedError(
+        "account_missing", "root needs an account named postgres or nobody to run PostgreSQL as; add one"
+    )
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,9 @@ class ServerProcess:
         pid = self.pid
         members = self._frozen_members()
         if not members or members[0].pid != pid:
-            raise EmbeddedError("server_not_running", f"{self.program.name} has ended by itself; see {self.program.log}")
+            raise EmbeddedError(
+                "server_not_running", f"{self.program.name} has ended by itself; see {self.program.log}"
+            )
 
     def resume(self) -> None:
         """SIGCONT after `pause`; harmless when it was not paused."""
@@ -221,14 +225,14 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
-def folder_lock(folder: Path, *, within: float = GONE_WITHIN_SECONDS) -> Iterator[int]:
+def folder_lock(folder: Path) -> Iterator[int]:
     """Hold the folder's lock; yields its descriptor, which a child may inherit and so keep the lock.
 
     Waits for a server that is still shutting down. Raises EmbeddedError (`folder_in_use`).
     """
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + GONE_WITHIN_SECONDS
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,34 @@
+# Needs Python 3.11+, make and git; everything else is made by `make setup` inside this folder.
+PYTHON ?= python3
+SEEDS ?= 1000
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test simulate chaos lint clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Make the virtual environment and fetch what is needed; the other targets do it by themselves
+	@$(PYTHON) scripts/set_up.py
+
+demo: setup ## Run sixty days of a small marketplace; KEEP=1 leaves everything up
+	@$(BIN)/holdfast demo $(if $(KEEP),--keep)
+
+test: setup ## Run all tests against real PostgreSQL and real Kafka; ARGS="-k saga" for a part
+	@$(BIN)/pytest $(ARGS)
+
+simulate: setup ## Run the seeded simulation of all services; SEEDS=1000
+	@$(BIN)/pytest tests/simulation --seeds=$(SEEDS) $(ARGS)
+
+chaos: setup ## Kill, pause and restart services and servers, at length
+	@$(BIN)/pytest tests/chaos --chaos=long $(ARGS)
+
+lint: setup ## Check style and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy libs services
+
+clean: ## Remove all that was made here: the virtual environment, fetched jars, servers' data, caches
+	rm -rf .venv .holdfast .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,159 @@
+"""What every service offers to operators: health, metrics, dead letters; and, in development, its progress."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import generate_latest
+
+from contracts.message import Actor, Role
+from runtime import timers
+from runtime.decision import Refused
+from runtime.http import actor_of, json_of
+
+router = APIRouter()
+development = APIRouter()
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """The process answers. Says nothing about database or broker."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> JSONResponse:
+    """Whether work gets done: 200, or 503 with what is wrong."""
+    wrong = await _faults(request)
+    return JSONResponse({"status": "waiting" if wrong else "ready", "wrong": wrong}, 503 if wrong else 200)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Prometheus text; gauges are read now."""
+    running = request.app.state.running
+    if running.pool:
+        for name, value in (await _gauges(running)).items():
+            running.metrics.gauges[name].set(value)
+    return Response(generate_latest(running.metrics.registry), media_type="text/plain; version=0.0.4")
+
+
+@router.get("/dead-letters")
+async def dead_letters(request: Request, after: int = 0, limit: int = 100) -> dict[str, Any]:
+    """Open letters, oldest first; `after` the last `seq` seen; `limit` 1 to 500."""
+    _operator(request)
+    if not 1 <= limit <= 500:
+        raise Refused("invalid_limit", "limit is 1 to 500")
+    letters = await _parts(request).dead_letters.listing(after, limit)
+    return {
+        "letters": [
+            {
+                "seq": letter.seq,
+                "key": letter.key,
+                "topic": letter.record.topic,
+                "partition": letter.record.partition,
+                "offset": letter.record.offset,
+                "status": letter.status,
+                "code": letter.code,
+                "error": letter.error,
+                "parked_at": letter.parked_at.isoformat(),
+            }
+            for letter in letters
+        ]
+    }
+
+
+@router.post("/dead-letters/{key:path}/replay")
+async def replay(request: Request, key: str) -> dict[str, Any]:
+    """Body `{"reason": "…", "dry_run": true}`; a dry run is the default."""
+    operator = _operator(request)
+    body = await json_of(request)
+    done = await _parts(request).dead_letters.replay(
+        key, operator.id, _reason(body), dry_run=body.get("dry_run", True) is not False
+    )
+    return {"key": done.key, "dry_run": done.dry_run, "letters": done.letters, "left": done.left}
+
+
+@router.post("/dead-letters/{key:path}/discard")
+async def discard(request: Request, key: str) -> dict[str, Any]:
+    """Body `{"reason": "…", "seq": N}`: gives up the first letter of the key."""
+    operator = _operator(request)
+    body = await json_of(request)
+    seq = body.get("seq")
+    if not isinstance(seq, int):
+        raise Refused("invalid_seq", "say which letter: its seq, a whole number")
+    left = await _parts(request).dead_letters.discard(key, seq, operator.id, _reason(body))
+    return {"key": key, "discarded": seq, "left": left}
+
+
+@development.get("/dev/progress")
+async def progress(request: Request) -> dict[str, Any]:
+    """Whether the service is quiet: offsets published and handled, what is left in the outbox, the next timer."""
+    running = _parts(request)
+    async with running.pool.acquire() as connection:
+        outbox = await connection.fetchval("SELECT count(*) FROM outbox")
+        due = await timers.next_due(connection)
+    return {
+        "ready": running.starting == "",
+        "produced": {f"{topic}/{part}": end for (topic, part), end in running.kafka_sender.produced.items()},
+        "handled": {f"{topic}/{part}": end for (topic, part), end in running.intake.handled.items()}
+        if running.intake
+        else {},
+        "topics": running.service.topics,
+        "outbox": outbox,
+        "next_timer": due.isoformat() if due else None,
+        "now": running.clock.now().isoformat(),
+    }
+
+
+def _operator(request: Request) -> Actor:
+    actor = actor_of(request)
+    if actor.role is not Role.OPERATOR:
+        raise Refused("forbidden", "only operators see and move dead letters")
+    return actor
+
+
+def _reason(body: dict[str, Any]) -> str:
+    reason = body.get("reason")
+    if not isinstance(reason, str) or not 3 <= len(reason) <= 500:
+        raise Refused("invalid_reason", "give a reason of 3 to 500 characters; it is kept")
+    return reason
+
+
+def _parts(request: Request) -> Any:
+    running = request.app.state.running
+    if running.pool is None or running.dead_letters is None:
+        raise Refused("unavailable", f"the service waits for its {running.starting}")
+    return running
+
+
+async def _faults(request: Request) -> list[str]:
+    running = request.app.state.running
+    if running.stopping:
+        return ["stopping"]
+    if running.starting:
+        return [f"waiting for {running.starting}"]
+    wrong = []
+    if running.pump.fault:
+        wrong.append(f"pump: {running.pump.fault}")
+    if running.relay.fault:
+        wrong.append(f"relay: {running.relay.fault}")
+    if not running.intake.assigned():
+        wrong.append("consumer: no partitions assigned yet")
+    wrong += await running.probe()
+    return wrong
+
+
+async def _gauges(running: Any) -> dict[str, float]:
+    row = await running.pool.fetchrow(
+        "SELECT (SELECT count(*) FROM outbox), "
+        "(SELECT coalesce(extract(epoch FROM now() - min(at)), 0) FROM outbox), "
+        "(SELECT count(*) FROM timers WHERE due_at < $1), "
+        "(SELECT count(*) FROM parked_keys), "
+        "(SELECT count(*) FROM dead_letters WHERE status IN ('failed', 'waiting'))",
+        running.clock.now(),
+    )
+    names = ("outbox_rows", "outbox_oldest_age_seconds", "timers_overdue", "parked_keys", "dead_letters")
+    gauges = {name: float(value) for name, value in zip(names, row, strict=True)}
+    gauges["consumer_lag_messages"] = running.intake.lag() if running.intake else 0
+    return gauges

@@ -1,0 +1,281 @@
+"""One service as a process: HTTP at once, the rest as soon as the database and the broker are there.
+
+Start: connect → migrate → pump, relay, timers → join the consumer group. Stop (SIGTERM): no new work, finish what is in
+hand, leave the group, let the relay send what is left, close. Nothing here needs a clean stop: a kill at any moment
+loses nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+import asyncpg
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from contracts.message import Command
+from runtime import admin, timers, webhooks
+from runtime.clock import clock_from
+from runtime.db import Pool
+from runtime.deadletters import DeadLetters
+from runtime.decision import Refused, Service
+from runtime.delivery import Delivery, Reader, timer
+from runtime.http import Api, add_routes
+from runtime.intake import Intake
+from runtime.logs import configure
+from runtime.metrics import Metrics
+from runtime.migrate import migrate
+from runtime.problems import on_refused
+from runtime.pump import Answer, Pump, Unavailable
+from runtime.relay import KafkaSender, Relay, Sender
+from runtime.repository import Repository
+from runtime.settings import Settings
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+VIRTUAL_TIMER_POLL = 0.01
+STOP_WITHIN = 25.0
+"""Seconds for an orderly stop; keep the supervisor's grace period above."""
+
+
+class Running:
+    """A service's parts while its process lives. `starting` says what is still missing, "" when all is up."""
+
+    def __init__(
+        self,
+        service: Service,
+        settings: Settings,
+        migrations: Sequence[Path],
+        sender: Callable[[Settings, KafkaSender], Sender] = lambda _, kafka: kafka,
+    ) -> None:
+        self.service = service
+        self.settings = settings
+        self.clock = clock_from(settings.clock)
+        self.metrics = Metrics(service.name)
+        self.reader = Reader(service)
+        self.repository = Repository(service)
+        self.kafka_sender = KafkaSender(settings.kafka_bootstrap, service.name)
+        self._sender = sender(settings, self.kafka_sender)
+        self._migrations = migrations
+        self._tasks: list[asyncio.Task[None]] = []
+        self._commands = 0
+        self.starting = "not started"
+        self.stopping = False
+        self.pool: Pool | None = None
+        self.pump: Pump | None = None
+        self.relay: Relay | None = None
+        self.intake: Intake | None = None
+        self.dead_letters: DeadLetters | None = None
+
+    def begin(self) -> None:
+        """Starts in the background, trying again until everything is there."""
+        self._spawn(self._start())
+
+    async def _start(self) -> None:
+        dsn = self.settings.database_url.get_secret_value()
+        self.pool = await self._until("database", lambda: self._connect(dsn))
+        if self.settings.migrate:
+            await self._until("migrations", self._migrate)
+        self.pump = Pump(self.service, self.pool, self.clock, self.metrics, batch_max=self.settings.batch_max)
+        self.dead_letters = DeadLetters(self.pool, self.pump, self.reader, self.clock)
+        self.relay = Relay(dsn, self._sender, self.metrics, limit=self.settings.relay_max, client=self.service.name)
+        self.pump.published = self.relay.wake
+        self._spawn(self.pump.run())
+        self._spawn(self.relay.run())
+        self._spawn(self._fire_timers(self.pool, self.pump))
+        self.intake = await self._until("broker", self._join)
+        self.starting = ""
+        log.info("started", topics=self.service.topics)
+
+    async def _connect(self, dsn: str) -> Pool:
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=2,
+            max_size=8,
+            timeout=5,
+            command_timeout=30,
+            server_settings={"application_name": self.service.name},
+        )
+
+    async def _migrate(self) -> None:
+        assert self.pool
+        async with self.pool.acquire() as connection:
+            for name in await migrate(connection, self._migrations):
+                log.info("migrated", migration=name)
+
+    async def _join(self) -> Intake:
+        assert self.pump
+        intake = Intake(self.settings, self.service.name, self.service.topics, self.reader, self.pump)
+        try:
+            await intake.start()
+        except BaseException:
+            await intake.stop()
+            raise
+        return intake
+
+    async def _until(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        pause = 0.1
+        while True:
+            self.starting = what
+            try:
+                return await attempt()
+            except Exception as error:
+                log.warning("start_retried", waiting_for=what, error=repr(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+    async def _fire_timers(self, pool: Pool, pump: Pump) -> None:
+        poll = VIRTUAL_TIMER_POLL if self.clock.virtual else self.settings.timer_poll
+        limit = self.settings.batch_max
+        while True:
+            fired = 0
+            try:
+                async with pool.acquire() as connection:
+                    due = await timers.due(connection, self.clock.now(), limit)
+                if due:
+                    await pump.submit([timer(one) for one in due], give_up_after=self.settings.retry_for)
+                fired = len(due)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable) as error:
+                log.warning("timers_retried", error=repr(error))
+            if fired < limit:
+                await asyncio.sleep(poll)
+
+    async def accept(self, id: UUID, command: Command) -> Answer:
+        """A command from HTTP: its answer after COMMIT. Raises `Refused`: unavailable, overloaded."""
+        (answer,) = await self.deliver([self.reader.command(id, command)])
+        return answer
+
+    async def deliver(self, deliveries: Sequence[Delivery]) -> list[Answer]:
+        """Deliveries from HTTP or a webhook. Raises `Refused`: unavailable, overloaded (both 503)."""
+        if self.pump is None or self.stopping:
+            raise Refused("unavailable", f"the service waits for its {self.starting or 'end'}; try again")
+        if self._commands >= self.settings.intake_max:
+            raise Refused("overloaded", f"{self._commands} commands are waiting; try again later")
+        self._commands += len(deliveries)
+        try:
+            async with asyncio.timeout(self.settings.http_wait):
+                return await self.pump.submit(deliveries, give_up_after=self.settings.http_wait)
+        except (Unavailable, TimeoutError):
+            raise Refused(
+                "unavailable", "no answer in time, and it may still happen; repeat it with the same Idempotency-Key"
+            ) from None
+        finally:
+            self._commands -= len(deliveries)
+
+    async def probe(self) -> list[str]:
+        """Asks the database and the broker now; what is wrong with them, in words."""
+        wrong = []
+        try:
+            async with asyncio.timeout(2):
+                assert self.pool
+                await self.pool.fetchval("SELECT 1")
+        except Exception as error:
+            wrong.append(f"database: {error!r}")
+        try:
+            if not (self.intake and await self.intake.broker.ping(2)):
+                wrong.append("broker: no answer")
+        except Exception as error:
+            wrong.append(f"broker: {error!r}")
+        return wrong
+
+    async def stop(self) -> None:
+        """Orderly, within `STOP_WITHIN` seconds."""
+        self.stopping = True
+        try:
+            async with asyncio.timeout(STOP_WITHIN):
+                if self.intake:
+                    await self.intake.stop()
+                if self.pump:
+                    await self.pump.drain()
+                if self.relay and self.pool and self.relay.leading and not self.relay.fault:
+                    while await self.pool.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
+                        self.relay.wake()
+                        await asyncio.sleep(0.01)
+        except Exception as error:
+            log.warning("stopped_early", error=repr(error))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sender.close()
+        if self.pool:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await self.pool.close()
+        log.info("stopped")
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        async def watched() -> None:
+            try:
+                await work
+            except asyncio.CancelledError:
+                raise
+            except BaseException:
+                # A part that ends is a fault of ours; without it the process only seems to live.
+                log.critical("part_died", exc_info=True)
+                self.starting = "restart: a part of it died"
+                raise
+
+        self._tasks.append(asyncio.create_task(watched()))
+
+
+def build(running: Running, api: Api) -> FastAPI:
+    """The service's ASGI app; its lifespan starts and stops `running`."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        running.begin()
+        try:
+            yield
+        finally:
+            await running.stop()
+
+    app = FastAPI(title=f"Holdfast {running.service.name}", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.running = running
+    app.state.accept = running.accept
+    app.state.deliver = running.deliver
+    app.state.reader = running.reader
+    app.state.clock = running.clock
+    app.state.repository = running.repository
+    app.add_exception_handler(Refused, on_refused)
+    app.include_router(admin.router)
+    app.include_router(webhooks.router)
+    if running.settings.environment != "production":
+        app.include_router(admin.development)
+    add_routes(app, api)
+
+    @app.middleware("http")
+    async def _with_pool(request, call_next):  # type: ignore[no-untyped-def]
+        app.state.pool = running.pool
+        return await call_next(request)
+
+    return app
+
+
+def serve(
+    service: Service,
+    api: Api,
+    migrations: Sequence[Path],
+    sender: Callable[[Settings, KafkaSender], Sender] = lambda _, kafka: kafka,
+) -> None:
+    """Runs a service until SIGTERM or SIGINT. Settings come from the environment."""
+    settings = Settings()
+    configure(service.name, settings.log_level)
+    app = build(Running(service, settings, migrations, sender), api)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+    )
+    with suppress(KeyboardInterrupt):
+        uvloop.run(uvicorn.Server(config).serve())

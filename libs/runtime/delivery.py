@@ -1,0 +1,165 @@
+"""What comes in, before it is decided: a Kafka record, an HTTP command or a due timer, each as one `Delivery`.
+
+Reading never raises. A record that cannot be read carries its `fault` and will park its key; a command that can be
+read but not be obeyed carries its `refusal`; what is not for this service is `passed` over.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
+
+from contracts.envelope import Envelope, EnvelopeError, InvalidData, decode, read
+from contracts.message import Command, Message, is_command
+from contracts.registry import REGISTRY, UPCASTS
+from runtime.decision import Ref, Refused, Route, Service, TimeUp
+from runtime.fold import Item
+from runtime.inbox import inbox_id
+from runtime.timers import DueTimer
+
+NOWHERE = -1
+"""Partition and offset of what did not come from Kafka."""
+TIMER_TOPIC = "timer"
+
+
+LANE_CHARS = 200
+"""A longer record key is shortened, with a digest, before it names a parked key."""
+
+
+def _as_key(text: str) -> str:
+    if len(text) > LANE_CHARS:
+        text = f"{text[:LANE_CHARS]}#{sha256(text.encode()).hexdigest()[:16]}"
+    return text.replace("\0", "\\0")
+
+
+class Origin(StrEnum):
+    """By which edge something came in."""
+
+    KAFKA = "kafka"
+    HTTP = "http"
+    WEBHOOK = "webhook"
+    TIMER = "timer"
+
+
+class RawRecord(NamedTuple):
+    """A Kafka record as it was received; whatever else comes in is given the same form, so that it can be parked."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    value: bytes | None
+
+    @property
+    def lane(self) -> str:
+        """What to park when nothing else is known: the record's key, or this one record where it has none."""
+        if self.key:
+            return _as_key(self.key.decode(errors="backslashreplace"))
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One thing to handle. `item`, `refusal` or `fault` is set, or none where it is passed over. `lanes` are
+    the keys behind which it waits when one of them is parked."""
+
+    origin: Origin
+    id: UUID
+    record: RawRecord
+    type: str
+    item: Item | None = None
+    refusal: Refused | None = None
+    fault: Exception | None = None
+    timer: DueTimer | None = None
+    cause: str = ""
+    lanes: tuple[str, ...] = ()
+    spoiled: bool = False
+    """The database refused to write its effect; `fault` is what it said."""
+
+    @property
+    def lane(self) -> str:
+        """The key that is parked when this fails: the aggregate's id, or the record's key if it has none."""
+        return self.item.ref.id if self.item else self.record.lane
+
+
+class Reader:
+    """Reads what comes in for one service."""
+
+    def __init__(self, service: Service) -> None:
+        self._routes: Mapping[type[Message], Route] = service.routes
+        self._types: dict[str, type[Message]] = {message.CE_TYPE: message for message in (*service.routes, *UPCASTS)}
+
+    def record(self, record: RawRecord) -> Delivery:
+        """A Kafka record, whatever it holds."""
+        try:
+            envelope = read(record.headers, record.key, record.value)
+        except EnvelopeError as error:
+            id = inbox_id(record.topic, f"{record.partition}/{record.offset}")
+            return Delivery(Origin.KAFKA, id, record, "", fault=error, lanes=(record.lane,))
+        return self.envelope(envelope, record)
+
+    def envelope(self, envelope: Envelope, record: RawRecord, origin: Origin = Origin.KAFKA) -> Delivery:
+        """A message whose envelope could be read. For a webhook, `record` is made of it."""
+        id = inbox_id(envelope.source, envelope.id)
+        delivery = Delivery(origin, id, record, envelope.type, cause=envelope.id, lanes=(record.lane,))
+        command = is_command(record.topic)
+        message_type = self._types.get(envelope.type)
+        if message_type is None:
+            if command and envelope.type not in REGISTRY:
+                delivery.refusal = Refused("unknown_command", f"there is no command {envelope.type[:100]}")
+            elif command:
+                delivery.refusal = Refused("wrong_topic", f"{envelope.type} is not a command of this topic")
+            return delivery
+        try:
+            message = decode(envelope, message_type)
+        except InvalidData as error:
+            if command:
+                delivery.refusal = Refused(error.code, error.text)
+            else:
+                delivery.fault = error
+            return delivery
+        self._route(delivery, message, envelope.correlation_id or message.key)
+        return delivery
+
+    def command(self, id: UUID, command: Command) -> Delivery:
+        """A command that came by HTTP and was validated there."""
+        record = RawRecord(command.TOPIC, NOWHERE, NOWHERE, command.key.encode(), (), None)
+        delivery = Delivery(Origin.HTTP, id, record, command.CE_TYPE, cause=str(id), lanes=(record.lane,))
+        self._route(delivery, command, command.key)
+        return delivery
+
+    def _route(self, delivery: Delivery, message: Message, correlation_id: str) -> None:
+        route = self._routes.get(type(message))
+        key = route.key(message) if route else None
+        if route and key is not None:
+            ref = Ref(route.aggregate, key)
+            parks = delivery.origin is not Origin.HTTP
+            delivery.item = Item(delivery.cause, ref, message, correlation_id, tuple(route.reads(message)), parks)
+            if key != delivery.lanes[0]:
+                delivery.lanes = (delivery.lanes[0], key)
+
+
+def timer(due: DueTimer, correlation_id: str | None = None) -> Delivery:
+    """A timer that fell due."""
+    record = RawRecord(TIMER_TOPIC, NOWHERE, NOWHERE, due.ref.id.encode(), (), timer_value(due))
+    item = Item(due.cause, due.ref, TimeUp(due.name, due.due_at), correlation_id or due.ref.id)
+    id = inbox_id(TIMER_TOPIC, due.cause)
+    return Delivery(
+        Origin.TIMER, id, record, f"timer.{due.name}", item, timer=due, cause=due.cause, lanes=(due.ref.id,)
+    )
+
+
+def timer_value(due: DueTimer) -> bytes:
+    """A timer as the bytes it is parked as."""
+    return "\n".join((due.ref.aggregate, due.ref.id, due.name, due.due_at.isoformat())).encode()
+
+
+def parse_timer(value: bytes) -> DueTimer:
+    """Back from `timer_value`."""
+
+    aggregate, id, name, due_at = value.decode().split("\n")
+    return DueTimer(Ref(aggregate, id), name, datetime.fromisoformat(due_at))

@@ -1,0 +1,58 @@
+"""The outbox: messages that leave with the transaction that decided them, in the order it decided them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from runtime.db import Connection
+
+Headers = tuple[tuple[str, bytes], ...]
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Headers).decode
+
+
+class OutboxRow(NamedTuple):
+    """A message to publish: a ready Kafka record."""
+
+    id: int
+    topic: str
+    key: bytes
+    headers: Headers
+    value: bytes
+
+
+class Record(NamedTuple):
+    """A message before it has an outbox id."""
+
+    topic: str
+    key: bytes
+    headers: Headers
+    value: bytes
+
+
+async def append(connection: Connection, records: Sequence[Record]) -> None:
+    """Adds records in this order. Only call it while the locks of the aggregates they come from are held: that is
+    what makes the order of ids the order of commits for each aggregate."""
+    await connection.execute(
+        "INSERT INTO outbox (topic, key, headers, value) "
+        "SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[])",
+        [record.topic for record in records],
+        [record.key for record in records],
+        [_pack(record.headers) for record in records],
+        [record.value for record in records],
+    )
+
+
+async def take(connection: Connection, limit: int) -> list[OutboxRow]:
+    """Deletes and returns the oldest rows, oldest first; commit only when they are published. Safe for order because
+    a row that is not visible yet cannot belong before a visible one of the same aggregate (see `append`); never
+    replace it by a cursor over ids, which would lose rows that commit late."""
+    rows = await connection.fetch(
+        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT $1) "
+        "RETURNING id, topic, key, headers, value",
+        limit,
+    )
+    rows.sort(key=lambda row: row[0])
+    return [OutboxRow(row[0], row[1], row[2], _unpack(row[3]), row[4]) for row in rows]

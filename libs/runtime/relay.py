@@ -1,0 +1,183 @@
+"""The relay: outbox rows to Kafka, in order, acks=all, and only then the COMMIT that deletes them.
+
+One relay a service at a time, by an advisory lock on the connection it works with; another replica's takes over when
+that connection ends. A crash between sending and COMMIT sends rows twice, which every consumer's inbox drops.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+from contracts.message import PARTITIONS
+from runtime import outbox
+from runtime.db import Connection
+from runtime.metrics import Metrics
+from runtime.outbox import OutboxRow
+
+log = structlog.get_logger()
+
+LEADER_LOCK = 0x52656C61  # one number for all relays; databases are per service
+POLL = 0.02
+"""How soon rows are found that another replica left, or that were left before a restart. Own commits wake at once."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+
+
+class Sender(Protocol):
+    """Publishes rows in order; raises if any may not have arrived."""
+
+    async def send(self, rows: Sequence[OutboxRow]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class KafkaSender:
+    """Batches built by partition, one request's worth at a time for each, so that a failure cannot let a later
+    message overtake an earlier one. Idempotence stays off: aiokafka's can wedge when a leader is gone, and the inbox
+    removes duplicates anyway."""
+
+    REQUEST_BYTES = 900_000
+
+    def __init__(self, bootstrap: str, client_id: str) -> None:
+        self._options: dict[str, Any] = {
+            "bootstrap_servers": bootstrap,
+            "client_id": client_id,
+            "acks": "all",
+            "enable_idempotence": False,
+            "max_batch_size": self.REQUEST_BYTES,
+            "request_timeout_ms": 15_000,
+        }
+        self._producer: AIOKafkaProducer | None = None
+        self.produced: dict[tuple[str, int], int] = {}
+        """Next offset behind what was published, by topic and partition."""
+
+    async def send(self, rows: Sequence[OutboxRow]) -> None:
+        try:
+            producer = await self._started()
+            by_partition: dict[tuple[str, int], list[OutboxRow]] = {}
+            for row in rows:
+                by_partition.setdefault((row.topic, partition_of(row.key)), []).append(row)
+            async with asyncio.TaskGroup() as group:
+                for place, some in by_partition.items():
+                    group.create_task(self._send_partition(producer, place, some))
+        except BaseException:
+            # A producer that failed may hold batches it would still send; a fresh one holds none.
+            await self.close()
+            raise
+
+    async def _send_partition(
+        self, producer: AIOKafkaProducer, place: tuple[str, int], rows: Sequence[OutboxRow]
+    ) -> None:
+        topic, partition = place
+        rest = list(reversed(rows))
+        while rest:
+            batch = producer.create_batch()
+            while rest and batch.append(
+                key=rest[-1].key, value=rest[-1].value, timestamp=None, headers=rest[-1].headers
+            ):
+                rest.pop()
+            if batch.record_count() == 0:
+                raise ValueError(f"a message of {len(rest[-1].value)} bytes does not fit a request")
+            count = batch.record_count()
+            sent = await producer.send_batch(batch, topic, partition=partition)
+            metadata = await sent
+            self.produced[place] = max(self.produced.get(place, 0), metadata.offset + count)
+
+    async def _started(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(**self._options)
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def close(self) -> None:
+        if self._producer:
+            producer, self._producer = self._producer, None
+            try:
+                async with asyncio.timeout(5):
+                    await producer.stop()
+            except (TimeoutError, KafkaError, OSError) as error:
+                log.warning("producer_not_stopped", error=repr(error))
+
+
+def partition_of(key: bytes) -> int:
+    """The partition Kafka's default partitioner gives a key."""
+    return int(murmur2(key) & 0x7FFFFFFF) % PARTITIONS
+
+
+class Relay:
+    """Runs `run` as a task; `wake` after a commit that filled the outbox."""
+
+    def __init__(self, dsn: str, sender: Sender, metrics: Metrics, *, limit: int, client: str) -> None:
+        self._dsn = dsn
+        self._client = client
+        self._sender = sender
+        self._metrics = metrics
+        self._limit = limit
+        self._awake = asyncio.Event()
+        self.fault = ""
+        self.leading = False
+
+    def wake(self) -> None:
+        """Look at the outbox now."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Relays until cancelled; whatever fails is tried again, in the same order."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._lead()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                self.fault = f"{type(error).__name__}: {error}"
+                self._metrics.relay_faults.inc()
+                log.warning("relay_retried", error=self.fault)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            finally:
+                self.leading = False
+            if not self.fault:
+                pause = FIRST_PAUSE
+
+    async def _lead(self) -> None:
+        connection = await asyncpg.connect(
+            self._dsn, timeout=5, command_timeout=30, server_settings={"application_name": f"{self._client}-relay"}
+        )
+        try:
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
+                self.fault = ""
+                await asyncio.sleep(0.5)
+            self.leading = True
+            while True:
+                if await self._round(connection) == 0:
+                    await self._rest()
+        finally:
+            connection.terminate()
+
+    async def _round(self, connection: Connection) -> int:
+        self._awake.clear()
+        async with connection.transaction():
+            rows = await outbox.take(connection, self._limit)
+            if rows:
+                await self._sender.send(rows)
+        self.fault = ""
+        self._metrics.sent.inc(len(rows))
+        return len(rows)
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(POLL):
+                await self._awake.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,104 @@
+"""Aggregates in PostgreSQL: load many, locked; save many, by compare-and-set on the version.
+
+An aggregate is a row of id, version, the columns that queries need, and the state as one JSON document.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from runtime.db import Connection, Pool
+from runtime.decision import Aggregate, Ref, Service
+from runtime.fold import ABSENT, Versioned
+
+_Row = tuple[str, int, int, Any]
+"""Id, version, version before, state."""
+
+
+class ConcurrentUpdate(Exception):
+    """Somebody else saved one of these aggregates in between: load again and decide anew."""
+
+
+class Repository:
+    """All aggregates of one service. SQL is made once, per aggregate, from its columns."""
+
+    def __init__(self, service: Service) -> None:
+        self._tables = [_Table(aggregate) for aggregate in service.aggregates]
+
+    async def load(
+        self, connection: Connection, locked: Collection[Ref], read: Collection[Ref] = ()
+    ) -> dict[Ref, Versioned]:
+        """States by ref; those that do not exist are missing. `locked` rows are locked in one global order
+        (aggregates as the service lists them, then ids), so two batches never wait for each other in a circle."""
+        loaded: dict[Ref, Versioned] = {}
+        for table in self._tables:
+            ids = sorted({ref.id for ref in locked if ref.aggregate == table.name})
+            others = sorted({ref.id for ref in read if ref.aggregate == table.name} - set(ids))
+            for sql, wanted in ((table.lock_sql, ids), (table.read_sql, others)):
+                if wanted:
+                    for row in await connection.fetch(sql, wanted):
+                        loaded[Ref(table.name, row[0])] = Versioned(table.decode(row[2]), row[1])
+        return loaded
+
+    async def save(
+        self, connection: Connection, loaded: Mapping[Ref, Versioned], changed: Mapping[Ref, Versioned]
+    ) -> None:
+        """Writes `changed` where the rows still are as they were `loaded`; raises `ConcurrentUpdate` otherwise."""
+        for table in self._tables:
+            new: list[_Row] = []
+            old: list[_Row] = []
+            for ref, after in changed.items():
+                if ref.aggregate == table.name:
+                    before = loaded.get(ref, ABSENT)
+                    (old if before.version else new).append((ref.id, after.version, before.version, after.state))
+            for sql, rows in ((table.insert_sql, new), (table.update_sql, old)):
+                if rows and await connection.execute(sql, *table.arrays(rows)) != f"{table.tag(sql)}{len(rows)}":
+                    raise ConcurrentUpdate(table.name)
+
+    async def get(self, connection: Connection | Pool, ref: Ref) -> Versioned | None:
+        """One aggregate as it is now, not locked."""
+        table = next(table for table in self._tables if table.name == ref.aggregate)
+        row = await connection.fetchrow(table.read_sql, [ref.id])
+        return Versioned(table.decode(row[2]), row[1]) if row else None
+
+
+class _Table:
+    """The statements for one aggregate. Names come from code, never from input."""
+
+    def __init__(self, aggregate: Aggregate[Any]) -> None:
+        self.name = aggregate.name
+        self._columns = aggregate.columns
+        self.decode = msgspec.json.Decoder(aggregate.state).decode
+        names = ["id", "version", "state", *aggregate.columns]
+        types = ["text", "bigint", "jsonb", *(column.type for column in aggregate.columns.values())]
+        # $3 is the version before, which only the update compares.
+        places = [1, 2, 4, *range(5, 5 + len(aggregate.columns))]
+        arrays = ", ".join(f"${place}::{kind}[]" for place, kind in zip(places, types, strict=True))
+        self.read_sql = f"SELECT id, version, state FROM {self.name} WHERE id = ANY($1::text[])"
+        self.lock_sql = f"{self.read_sql} ORDER BY id FOR UPDATE"
+        self.insert_sql = (
+            f"INSERT INTO {self.name} ({', '.join(names)}) "
+            f"SELECT {', '.join(f'n.{name}' for name in names)} "
+            f"FROM unnest({arrays}, $3::bigint[]) AS n({', '.join(names)}, before) ON CONFLICT (id) DO NOTHING"
+        )
+        self.update_sql = (
+            f"UPDATE {self.name} AS t SET {', '.join(f'{name} = n.{name}' for name in names[1:])} "
+            f"FROM unnest({arrays}, $3::bigint[]) AS n({', '.join(names)}, before) "
+            f"WHERE t.id = n.id AND t.version = n.before"
+        )
+
+    def tag(self, sql: str) -> str:
+        """What PostgreSQL answers before the count of rows."""
+        return "INSERT 0 " if sql is self.insert_sql else "UPDATE "
+
+    def arrays(self, rows: Sequence[_Row]) -> list[list[Any]]:
+        """The rows by column, as the statements take them."""
+        encode = msgspec.json.encode
+        return [
+            [row[0] for row in rows],
+            [row[1] for row in rows],
+            [row[2] for row in rows],
+            [encode(row[3]).decode() for row in rows],
+            *([column.read(row[3]) for row in rows] for column in self._columns.values()),
+        ]

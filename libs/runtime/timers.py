@@ -1,0 +1,75 @@
+"""Timers are rows. A due timer enters the same path as a message; taking its row is its deduplication."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from runtime.db import Connection
+from runtime.decision import Ref
+
+
+class DueTimer(NamedTuple):
+    """A timer as it stands in the table."""
+
+    ref: Ref
+    name: str
+    due_at: datetime
+
+    @property
+    def cause(self) -> str:
+        """Id that effects name as their cause; the same however often the timer is tried."""
+        return f"timer:{self.ref.aggregate}:{self.ref.id}:{self.name}:{self.due_at.isoformat()}"
+
+
+async def due(connection: Connection, now: datetime, limit: int) -> list[DueTimer]:
+    """What is due, oldest first. Not locked: the batch claims after it holds the aggregates, so that a timer and
+    a message for the same aggregate never wait for each other in a circle."""
+    rows = await connection.fetch(
+        "SELECT aggregate, id, name, due_at FROM timers WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2", now, limit
+    )
+    return [DueTimer(Ref(row[0], row[1]), row[2], row[3]) for row in rows]
+
+
+async def next_due(connection: Connection) -> datetime | None:
+    """When the earliest timer falls due, in UTC; None when there is none."""
+    moment: datetime | None = await connection.fetchval("SELECT min(due_at) FROM timers")
+    return moment
+
+
+async def claim(connection: Connection, timers: Sequence[DueTimer]) -> set[DueTimer]:
+    """Takes the rows that still stand as they were read; the others were cancelled, moved or fired elsewhere."""
+    rows = await connection.fetch(
+        "DELETE FROM timers AS t USING unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) "
+        "AS c(aggregate, id, name, due_at) "
+        "WHERE (t.aggregate, t.id, t.name, t.due_at) = (c.aggregate, c.id, c.name, c.due_at) "
+        "RETURNING t.aggregate, t.id, t.name, t.due_at",
+        [timer.ref.aggregate for timer in timers],
+        [timer.ref.id for timer in timers],
+        [timer.name for timer in timers],
+        [timer.due_at for timer in timers],
+    )
+    return {DueTimer(Ref(row[0], row[1]), row[2], row[3]) for row in rows}
+
+
+async def save(connection: Connection, timers: Mapping[tuple[Ref, str], datetime | None]) -> None:
+    """Sets and cancels timers of aggregates that this transaction holds."""
+    wanted = [(ref, name, due_at) for (ref, name), due_at in timers.items() if due_at is not None]
+    cancelled = [(ref, name) for (ref, name), due_at in timers.items() if due_at is None]
+    if wanted:
+        await connection.execute(
+            "INSERT INTO timers (aggregate, id, name, due_at) "
+            "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) "
+            "ON CONFLICT (aggregate, id, name) DO UPDATE SET due_at = excluded.due_at",
+            [ref.aggregate for ref, _, _ in wanted],
+            [ref.id for ref, _, _ in wanted],
+            [name for _, name, _ in wanted],
+            [due_at for _, _, due_at in wanted],
+        )
+    if cancelled:
+        await connection.execute(
+            "DELETE FROM timers AS t USING unnest($1::text[], $2::text[], $3::text[]) AS c(aggregate, id, name) "
+            "WHERE (t.aggregate, t.id, t.name) = (c.aggregate, c.id, c.name)",
+            [ref.aggregate for ref, _ in cancelled],
+            [ref.id for ref, _ in cancelled],
+            [name for _, name in cancelled],
+        )

@@ -1,0 +1,5 @@
+"""`python -m deposits`"""
+
+from deposits.main import main
+
+main()

@@ -1,0 +1,3 @@
+from disputes.main import main
+
+main()

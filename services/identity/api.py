@@ -1,0 +1,80 @@
+"""HTTP of the identity service: accounts, and the appeals of people whose orders were stopped."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+
+from contracts.identity import OpenAccount, RejectAppeal, SubmitAppeal, VerifyAppeal
+from identity.domain import Account, Stop, StopStatus
+from identity.repository import appeals
+from runtime.decision import Refused
+from runtime.http import Api, command, query
+
+router = APIRouter()
+
+
+@router.get("/appeals")
+async def list_appeals(
+    request: Request,
+    status: Literal["submitted", "verified", "rejected"] = "submitted",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    after: Annotated[str | None, Query(description="`next` of the page before", max_length=128)] = None,
+) -> dict[str, Any]:
+    """The reviewers' list, the longest waiting first. `next` is None on the last page."""
+    rows = await appeals(request.app.state.pool, StopStatus(status), limit, _read_cursor(after))
+    last = rows[-1] if len(rows) == limit else None
+    return {
+        "appeals": [row._asdict() for row in rows],
+        "next": f"{last.submitted_at:%Y-%m-%dT%H:%M:%S.%fZ},{last.appeal_id}" if last else None,
+    }
+
+
+def _read_cursor(after: str | None) -> tuple[datetime, str] | None:
+    if after is None:
+        return None
+    moment, _, appeal_id = after.partition(",")
+    try:
+        submitted_at = datetime.fromisoformat(moment)
+    except ValueError:
+        submitted_at = None
+    if submitted_at is None or submitted_at.tzinfo is None or not appeal_id:
+        raise Refused("invalid_cursor", "send `next` of the page before as `after`")
+    return submitted_at, appeal_id
+
+
+def account_view(account: Account, version: int) -> dict[str, Any]:
+    """The account, and every order that was stopped with its reasons and what became of the appeal (I2, I11, I12)."""
+    return {
+        "person_id": account.person_id,
+        "version": version,
+        "country": account.country,
+        "opened_at": account.opened_at,
+        "stops": [_stop_view(stop) for stop in account.stops],
+    }
+
+
+def _stop_view(stop: Stop) -> dict[str, Any]:
+    return {
+        "order_id": stop.order_id,
+        "at": stop.at,
+        "status": stop.status,
+        "signals": [{"rule": signal.rule, "policy": signal.policy} for signal in stop.signals],
+        "appeal_id": stop.appeal_id,
+        "documents": [paper.kind for paper in stop.documents],
+        "submitted_at": stop.submitted_at,
+        "decided_at": stop.decided_at,
+        "reason": stop.reason,
+    }
+
+
+API = Api(
+    commands=(
+        command("/accounts", OpenAccount),
+        command("/accounts/{person_id}/appeals", SubmitAppeal),
+        command("/accounts/{person_id}/appeals/{appeal_id}/verification", VerifyAppeal),
+        command("/accounts/{person_id}/appeals/{appeal_id}/rejection", RejectAppeal),
+    ),
+    queries=(query("/accounts/{person_id}", "accounts", account_view),),
+    routers=(router,),
+)

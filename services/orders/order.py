@@ -1,0 +1,159 @@
+"""The state of one order: plain frozen data.
+
+Amounts are minor units: prices in the order's `currency`, what the buyer pays in its `presentment` currency.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from contracts.escrow import Outcome as LineOutcome
+from contracts.escrow import Why
+from contracts.message import Role
+from contracts.money import Money
+from contracts.orders import CancelReason, Fault, HeldLine, PaymentMethod
+
+
+class Status(StrEnum):
+    """Where an order stands. The last six are final."""
+
+    AWAITING_PAYMENT = "awaiting_payment"
+    PAYMENT_PENDING = "payment_pending"
+    PAID = "paid"
+    """Escrow has it and screens it; `review_until` is set while it is under review."""
+    FUNDED = "funded"
+    """The money is secured: the seller may ship (E4)."""
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLING = "cancelling"
+    """Cancelled after it was paid; escrow has not started the refund yet."""
+    REFUNDING = "refunding"
+    """Every line is refunded or being refunded, or at rest."""
+    CANCELLED = "cancelled"
+    """Never paid. Money that comes late is given back by escrow; the order stays cancelled."""
+    RELEASED = "released"
+    REFUNDED = "refunded"
+    SETTLED = "settled"
+    CHARGED_BACK = "charged_back"
+    MIXED = "mixed"
+    """At rest, and its lines ended differently."""
+
+
+UNPAID = frozenset({Status.AWAITING_PAYMENT, Status.PAYMENT_PENDING})
+FINAL = frozenset(
+    {Status.CANCELLED, Status.RELEASED, Status.REFUNDED, Status.SETTLED, Status.CHARGED_BACK, Status.MIXED}
+)
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line: `unit_price` in the order's currency, `presented` what the buyer pays for the whole line."""
+
+    line_no: int
+    sku: str
+    category: str
+    quantity: int
+    unit_price: int
+    presented: int
+    confirmed: bool = False
+    refunding: bool = False
+    outcome: LineOutcome | None = None
+
+    @property
+    def price(self) -> int:
+        """Minor units the seller is owed for the line."""
+        return self.quantity * self.unit_price
+
+
+class LockedQuote(msgspec.Struct, frozen=True):
+    """The exchange rate of the checkout, kept for good (E3)."""
+
+    quote_id: str
+    rate: str
+
+
+class Parcel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The seller's parcel."""
+
+    carrier: str
+    tracking_number: str
+    shipped_at: datetime
+    delivered_at: datetime | None = None
+
+
+class Cancellation(msgspec.Struct, frozen=True):
+    """Who cancelled, why, and against whom it counts (E12)."""
+
+    cancelled_by: Role
+    reason: CancelReason
+    fault: Fault
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """Why escrow gives the money back, and against whom it counts."""
+
+    why: Why
+    fault: Fault
+    started_at: datetime
+
+
+class Happened(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of the history."""
+
+    at: datetime
+    what: str
+
+
+class Order(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One order. `history` grows by what changes the order only, so its life cycle bounds it."""
+
+    order_id: str
+    buyer_id: str
+    seller_id: str
+    buyer_country: str
+    seller_country: str
+    currency: str
+    presentment: str
+    lines: tuple[Line, ...]
+    status: Status
+    policy: str
+    placed_at: datetime
+    pay_by: datetime
+    quote: LockedQuote | None = None
+    attempts: int = 0
+    method: PaymentMethod | None = None
+    decline: str = ""
+    paid_operation: str = ""
+    """The operation that paid the order, in time or late; empty while nothing did."""
+    paid_at: datetime | None = None
+    surplus_operations: tuple[str, ...] = ()
+    """Payments beyond the one that paid the order; the provider's contract excludes them, the record does not."""
+    review_until: datetime | None = None
+    ship_by: datetime | None = None
+    parcel: Parcel | None = None
+    cancellation: Cancellation | None = None
+    refund: Refund | None = None
+    history: tuple[Happened, ...] = ()
+
+
+def payment_operation(order_id: str, attempt: int) -> str:
+    """Names the order's nth payment for ever. Never change this format: the provider knows past payments by it."""
+    return f"pay-{order_id}-{attempt}"
+
+
+def amount_due(order: Order) -> Money:
+    """What the buyer pays for the whole order, in the presentment currency."""
+    return Money(amount=sum(line.presented for line in order.lines), currency=order.presentment)
+
+
+def held_lines(order: Order) -> tuple[HeldLine, ...]:
+    """The order as the money escrow holds."""
+    return tuple(
+        HeldLine(
+            line_no=line.line_no,
+            category=line.category,
+            price=Money(amount=line.price, currency=order.currency),
+            presented=Money(amount=line.presented, currency=order.presentment),
+        )
+        for line in order.lines
+    )

@@ -1,0 +1,1 @@
+"""A carrier: follows parcels and says when they are delivered."""

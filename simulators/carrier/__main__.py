@@ -1,0 +1,5 @@
+"""`python -m simulators.carrier`"""
+
+from simulators.carrier.main import main
+
+main()

@@ -1,0 +1,5 @@
+CREATE TABLE parcels (
+    id      text COLLATE "C" PRIMARY KEY,
+    version bigint NOT NULL CHECK (version > 0),
+    state   jsonb  NOT NULL
+) WITH (fillfactor = 85);

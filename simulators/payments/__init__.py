@@ -1,0 +1,1 @@
+"""A payment provider: asynchronous results, scripted failures, silence, chargebacks, a statement."""

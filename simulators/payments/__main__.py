@@ -1,0 +1,5 @@
+"""`python -m simulators.payments`"""
+
+from simulators.payments.main import main
+
+main()

@@ -1,0 +1,79 @@
+"""Real servers for the tests, started when the first test asks for one and stopped after the last."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from holdfast.embedded import Kafka, Postgres
+
+DEFAULT_SEEDS = 60
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("holdfast")
+    group.addoption("--seeds", type=int, default=DEFAULT_SEEDS, help="how many seeds the simulation runs")
+    group.addoption("--chaos", choices=("short", "long"), default="short", help="how long the chaos tests run")
+
+
+@pytest.fixture(scope="session")
+def seeds(request: pytest.FixtureRequest) -> int:
+    """How many seeds the simulation runs: `--seeds`."""
+    return int(request.config.getoption("--seeds"))
+
+
+@pytest.fixture(scope="session")
+def chaos_length(request: pytest.FixtureRequest) -> str:
+    """`short` or `long`: `--chaos`."""
+    return str(request.config.getoption("--chaos"))
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A folder for servers' data, gone after the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="holdfast-tests-"))
+    folder.chmod(0o755)  # PostgreSQL does not run as root: its own account must get in
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path) -> Iterator[Postgres]:
+    """The PostgreSQL that all tests share. A test that stops, kills or pauses one starts its own."""
+    server = Postgres.start(server_folder / "postgres")
+    yield server
+    server.delete()
+
+
+@pytest.fixture(scope="session")
+def kafka(server_folder: Path) -> Iterator[Kafka]:
+    """The Kafka that all tests share. A test that stops, kills or pauses one starts its own."""
+    server = Kafka.start(server_folder / "kafka")
+    yield server
+    server.delete()
+
+
+@pytest.fixture
+async def database(postgres: Postgres) -> AsyncIterator[str]:
+    """The connection URL of a fresh, empty database; dropped after the test, whoever is still connected."""
+    name = f"test_{uuid4().hex}"
+    admin = await asyncpg.connect(postgres.dsn())
+    try:
+        await admin.execute(f'CREATE DATABASE "{name}"')
+        yield postgres.dsn(name)
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """Names that no other test has: `unique("orders.events.v1")` for topics, groups, roles."""
+    tag = uuid4().hex[:8]
+    return lambda name: f"{name}-{tag}"
