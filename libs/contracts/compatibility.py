@@ -29,6 +29,11 @@ def breaks(old: Schema, new: Schema) -> list[str]:
     return list(_compare("", _inlined(old, old), _inlined(new, new)))
 
 
+def same(one: Schema, other: Schema) -> bool:
+    """Whether two schemas mean the same: they differ in descriptions, titles and examples at most."""
+    return not breaks(one, other) and not breaks(other, one)
+
+
 def _compare(path: str, old: Schema, new: Schema) -> Iterator[str]:
     here = path or "the message"
     for keyword in sorted((old.keys() | new.keys()) - _ANNOTATIONS):

@@ -33,11 +33,13 @@ class Verdict(StrEnum):
 
 
 class LineRuling(Part):
-    """The ruling of one line. Only a split has `buyer_basis_points`, hundredths of a percent (1 to 9,999) to the buyer."""
+    """The ruling of one line. A split, and only a split, has `buyer_basis_points`: hundredths of a percent."""
 
     line_no: LineNo
     verdict: Verdict
-    buyer_basis_points: Annotated[int, Field(strict=True, ge=1, le=9_999)] | None = None
+    buyer_basis_points: (
+        Annotated[int, Field(strict=True, ge=1, le=9_999, description="hundredths of a percent to the buyer")] | None
+    ) = None
 
     @model_validator(mode="after")
     def _share_only_for_split(self) -> Self:

@@ -32,6 +32,11 @@ Moment = Annotated[
 ]
 
 
+ExpectedVersion = Annotated[
+    int, Field(strict=True, ge=0, description="refused (`stale_version`) unless the aggregate has exactly this version")
+]
+
+
 class Role(StrEnum):
     """In which capacity someone acts."""
 
@@ -93,8 +98,7 @@ class Command(Message):
     """Something asked for, by an actor whose right to ask is checked by the decision."""
 
     actor: Actor
-    expected_version: Annotated[int, Field(strict=True, ge=0)] | None = None
-    """When given, the command is refused (`stale_version`) unless the aggregate has exactly this version."""
+    expected_version: ExpectedVersion | None = None
 
     def __init_subclass__(
         cls, *, key: str = "", version: int = 1, name: str | None = None, owner: str | None = None

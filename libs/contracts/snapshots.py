@@ -5,6 +5,8 @@
 
 For every `ce_type` the folder `schemas/<ce_type>/` holds its JSON Schema at each revision (0001.json, 0002.json, …) and
 `golden/<ce_type>/` the bytes of one message as it was written at that revision. Files are added, never changed.
+A change of words alone (descriptions, titles, examples) makes no revision.
+
 `check` compares today's schema with all revisions by the rules of `contracts.compatibility`, parses every golden
 message, brings it to its newest version, and looks that nothing of it is lost when it is written again.
 """
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.compatibility import breaks
+from contracts.compatibility import breaks, same
 from contracts.envelope import InvalidData, parse
 from contracts.message import Message
 from contracts.registry import REGISTRY, UPCASTS, Upcast, upcast
@@ -49,7 +51,7 @@ def check(contracts: Contracts, root: Path = HERE) -> list[str]:
             problems += (f"{name}: golden {revision}: {fault}" for fault in _faults(sample, message_type, contracts))
         if not schemas:
             problems.append(f"{name}: has no snapshot; run `python -m contracts.snapshots write`")
-        elif json.loads(schemas[max(schemas)]) != schema_of(message_type):
+        elif not same(json.loads(schemas[max(schemas)]), schema_of(message_type)):
             problems.append(f"{name}: differs from its newest snapshot; run `python -m contracts.snapshots write`")
     return problems
 
@@ -64,7 +66,7 @@ def write(contracts: Contracts, root: Path = HERE) -> list[str]:
     for name, message_type in contracts.registry.items():
         schemas, schema = _revisions(root / "schemas" / name), schema_of(message_type)
         problems += _incompatibilities(name, schema, schemas)
-        if not schemas or json.loads(schemas[max(schemas)]) != schema:
+        if not schemas or not same(json.loads(schemas[max(schemas)]), schema):
             changed[name] = f"{len(schemas) + 1:04}.json", schema
     if problems:
         raise ValueError("\n".join([*problems, "make a new version of the class, and an upcast from the old one"]))

@@ -1,45 +1,43 @@
-"""What an account is called in the book: `kind:owner:currency`, a hot one with its shard, `kind:owner#shard:currency`.
+"""What an account's row is called in the book: `kind:owner:currency`, that of a hot kind `kind:owner#shard:currency`.
 
-The shard follows from the order alone, so whatever an order puts into a hot account it takes out of the same row: that
-is why a row of a never-negative hot kind can be held to zero by itself. It is the order's Kafka partition folded onto
-few rows, so that replicas, which share the partitions between them, seldom want the same row, while one replica alone
-still touches few: what a batch saves by netting it must not lose by spreading.
+The shard follows from the order alone, so what an order puts into a hot account it takes out of the same row: that is
+why every single row of a never-negative hot kind can be held to zero. It is the order's Kafka partition folded onto few
+rows: replicas share the partitions out between them and so seldom want the same row, while one replica alone still
+touches few, for what a batch saves by netting must not be lost by spreading.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
 
 from contracts.partition import partition_of
 from ledger.postings import HOT, Account, Kind
 
 SHARDS = 4
 """Rows of one hot account. A divisor of the number of partitions. Never change it on a book in use: an order would look
-for what it put in on another row than it left it."""
-
-
-class Place(NamedTuple):
-    """An account and which of its rows."""
-
-    account: Account
-    shard: int
+for its money on another row than the one it put it on."""
 
 
 @lru_cache(maxsize=4096)
 def shard_of(order_id: str) -> int:
-    """The shard of every hot account that this order uses, 0 to `SHARDS` − 1."""
+    """The shard of every hot account that this order uses: 0 to `SHARDS` − 1."""
     return partition_of(order_id.encode()) % SHARDS
 
 
-def account_id(account: Account, order_id: str) -> str:
+def row_id(account: Account, order_id: str) -> str:
     """The row of `account` that `order_id` uses: `hold:order-1/1:EUR`, `clearing:cards#3:EUR`."""
     if account.kind in HOT:
         return f"{account.kind}:{account.owner}#{shard_of(order_id)}:{account.currency}"
     return f"{account.kind}:{account.owner}:{account.currency}"
 
 
-def place(id: str) -> Place:
-    """Reads an account id; ValueError when it is none."""
-    kind, rest = id.split(":", 1)
+def row_ids(account: Account) -> list[str]:
+    """All rows that `account` may have."""
+    if account.kind in HOT:
+        return [f"{account.kind}:{account.owner}#{shard}:{account.currency}" for shard in range(SHARDS)]
+    return [f"{account.kind}:{account.owner}:{account.currency}"]
+
+
+def account_of(row_id: str) -> Account:
+    """The account that a row belongs to. Raises ValueError when `row_id` is not the name of a row."""
+    kind, rest = row_id.split(":", 1)
     owner, currency = rest.rsplit(":", 1)
-    owner, _, shard = owner.partition("#")
-    return Place(Account(Kind(kind), owner, currency), int(shard or 0))
+    return Account(Kind(kind), owner.partition("#")[0], currency)

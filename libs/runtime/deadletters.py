@@ -87,7 +87,7 @@ class DeadLetters:
             if isinstance(answer, Done):
                 entry |= {
                     "version": answer.version,
-                    "publishes": [p.message.CE_TYPE for p in batch.produced if p.causation_id == delivery.cause],
+                    "publishes": [produced.message.CE_TYPE for produced in answer.produced],
                 }
             resolved.append(letter.seq)
         await parking.resolve(connection, resolved, "replayed", by, reason, self._clock.now())

@@ -54,6 +54,7 @@ class Done:
     version: int
     state: Any
     note: str = ""
+    produced: Sequence[Produced] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,12 @@ class Refusal:
 
     code: str
     reason: str
+
+    @classmethod
+    def of(cls, refused: Refused | None) -> "Refusal":
+        """The result that a raised refusal comes to."""
+        assert refused is not None
+        return cls(refused.code, refused.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +92,13 @@ class Folded:
 
     results: list[Result] = field(default_factory=list)
     states: dict[Ref, Versioned] = field(default_factory=dict)
-    produced: list[Produced] = field(default_factory=list)
     timers: dict[tuple[Ref, str], datetime | None] = field(default_factory=dict)
     postings: list[tuple[str, Any]] = field(default_factory=list)
+
+    @property
+    def produced(self) -> list[Produced]:
+        """All messages to publish, in order."""
+        return [produced for result in self.results if isinstance(result, Done) for produced in result.produced]
 
 
 def fold(service: Service, items: Sequence[Item], loaded: Mapping[Ref, Versioned], now: datetime) -> Folded:
@@ -111,7 +122,7 @@ def fold(service: Service, items: Sequence[Item], loaded: Mapping[Ref, Versioned
             _check_version(message, before.version)
             outcome = decide[ref.aggregate](before.state, message, now, look)
         except Refused as refused:
-            folded.results.append(Refusal(refused.code, refused.reason))
+            folded.results.append(Refusal.of(refused))
         except Exception as error:
             if item.parks:
                 failed.add(ref)
@@ -132,10 +143,9 @@ def _apply(folded: Folded, item: Item, before: Versioned, outcome: Outcome[Any])
     if outcome.state is not None:
         after = Versioned(outcome.state, before.version + 1)
         folded.states[item.ref] = after
-    for message in outcome.messages:
-        folded.produced.append(Produced(message, item.cause, item.correlation_id, after.version))
+    produced = [Produced(message, item.cause, item.correlation_id, after.version) for message in outcome.messages]
     for timer in outcome.timers:
         folded.timers[item.ref, timer.name] = timer.due_at
     for posting in outcome.postings:
         folded.postings.append((item.cause, posting))
-    return Done(after.version, after.state, outcome.note)
+    return Done(after.version, after.state, outcome.note, produced)

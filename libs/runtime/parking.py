@@ -156,8 +156,8 @@ def copy_for_topic(topic: str, letter: Letter, service: str, now: datetime) -> R
         "holdfast-parked-key": letter.lane,
         "holdfast-parked-at": now.isoformat(),
     }
-    original = tuple((name, value if value is not None else b"") for name, value in record.headers)
-    headers = (*original, *((name, str(value).encode()) for name, value in why.items()))
+    headers = [(name, value if value is not None else b"") for name, value in record.headers]
+    headers += ((name, str(value).encode()) for name, value in why.items())
     return Record(topic, record.key or letter.lane.encode(), headers, record.value or b"")
 
 

@@ -86,7 +86,6 @@ class Batch:
     live: list[Delivery] = field(default_factory=list)
     letters: list[parking.Letter] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
-    produced: list[Produced] = field(default_factory=list)
 
 
 class Pump:
@@ -224,16 +223,13 @@ class Pump:
         await self._hold_back_parked(connection, batch, replaying)
         loaded = await self._load(connection, batch)
         await self._drop_gone_timers(connection, batch)
-        decided = [delivery for delivery in batch.live if delivery.item]
-        folded = fold(self._service, [delivery.item for delivery in decided if delivery.item], loaded, now)
-        self._answer(batch, decided, folded)
+        folded = fold(self._service, [delivery.item for delivery in batch.live if delivery.item], loaded, now)
+        self._answer(batch, folded, now)
         await self._repository.save(connection, loaded, folded.states)
         if folded.postings and self._service.postings:
             await self._service.postings.write(connection, folded.postings, now)
         if folded.timers:
             await timers.save(connection, folded.timers)
-        batch.produced = folded.produced
-        batch.records[:0] = [self._encode(produced, now) for produced in folded.produced]
         await self._park(connection, deliveries, batch, now)
         if batch.records:
             await outbox.append(connection, batch.records)
@@ -298,25 +294,24 @@ class Pump:
                 batch.answers[id(delivery)] = self._in_doubt.get(id(delivery), Duplicate())
         batch.live = live
 
-    def _answer(self, batch: Batch, decided: Sequence[Delivery], folded: Folded) -> None:
-        for delivery, result in zip(decided, folded.results, strict=True):
-            if isinstance(result, Refusal):
-                self._refuse(batch, delivery, result)
-            elif isinstance(result, Done):
-                batch.answers[id(delivery)] = result
-            elif delivery.origin is Origin.HTTP:
-                batch.answers[id(delivery)] = result if isinstance(result, Failed) else Parked()
-            else:
+    def _answer(self, batch: Batch, folded: Folded, now: datetime) -> None:
+        """What each message came to, and what is to be published, in the order of the messages."""
+        results = iter(folded.results)
+        for delivery in batch.live:
+            result = next(results) if delivery.item else Refusal.of(delivery.refusal)
+            answer: Answer = result if not isinstance(result, Behind) else Parked()
+            if isinstance(result, Done):
+                batch.records += [self._encode(produced, now) for produced in result.produced]
+            elif isinstance(result, Refusal):
+                self._refuse(batch, delivery, result, now)
+            elif delivery.origin is not Origin.HTTP:
                 error = result.error if isinstance(result, Failed) else None
                 batch.letters.append(parking.letter(delivery, delivery.lane, error, behind=isinstance(result, Behind)))
-                batch.answers[id(delivery)] = Parked()
-        for delivery in batch.live:
-            if delivery.refusal:
-                self._refuse(batch, delivery, Refusal(delivery.refusal.code, delivery.refusal.reason))
+                answer = Parked()
+            batch.answers[id(delivery)] = answer
 
-    def _refuse(self, batch: Batch, delivery: Delivery, refusal: Refusal) -> None:
+    def _refuse(self, batch: Batch, delivery: Delivery, refusal: Refusal, now: datetime) -> None:
         """A refused command that came by Kafka is answered on the service's events topic; an event is only logged."""
-        batch.answers[id(delivery)] = refusal
         if delivery.origin is Origin.KAFKA and is_command(delivery.record.topic):
             subject = delivery.record.lane[:256]
             event = self._service.refusal(
@@ -327,7 +322,7 @@ class Pump:
                 reason=refusal.reason[:1000],
             )
             correlation = delivery.item.correlation_id if delivery.item else subject
-            batch.records.append(self._encode(Produced(event, delivery.cause, correlation, 0), self._clock.now()))
+            batch.records.append(self._encode(Produced(event, delivery.cause, correlation, 0), now))
         else:
             log.info("refused", type=delivery.type, key=delivery.lane, code=refusal.code)
 
@@ -358,7 +353,7 @@ class Pump:
             causation_id=produced.causation_id,
             sequence=produced.sequence,
         )
-        return Record(topic, key, tuple(headers), value)
+        return Record(topic, key, headers, value)
 
 
 def _is_transient(error: Exception) -> bool:

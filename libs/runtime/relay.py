@@ -62,9 +62,10 @@ class KafkaSender:
             by_partition: dict[tuple[str, int], list[OutboxRow]] = {}
             for row in rows:
                 by_partition.setdefault((row.topic, partition_of(row.key)), []).append(row)
-            async with asyncio.TaskGroup() as group:
-                for place, some in by_partition.items():
-                    group.create_task(self._send_partition(producer, place, some))
+            sending = (self._send_partition(producer, place, some) for place, some in by_partition.items())
+            for failed in await asyncio.gather(*sending, return_exceptions=True):
+                if failed is not None:
+                    raise failed
         except BaseException:
             # A producer that failed may hold batches it would still send; a fresh one holds none.
             await self.close()
