@@ -78,7 +78,7 @@ def checked(name: str, text: str) -> str:
 def parse_time(text: str) -> datetime:
     """An RFC 3339 time, in UTC. Raises `EnvelopeError`: bad_time."""
     try:
-        time = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text.upper())
         if time.tzinfo is not None:
             return time if time.tzinfo is UTC else time.astimezone(UTC)
     except (ValueError, OverflowError):

@@ -37,7 +37,12 @@ class Counters(NamedTuple):
         return self.balance - self.debits_pending
 
     def plus(self, other: "Counters", sign: int = 1) -> "Counters":
-        return Counters(*(mine + sign * its for mine, its in zip(self, other, strict=True)))
+        return Counters(
+            self.debits_posted + sign * other.debits_posted,
+            self.credits_posted + sign * other.credits_posted,
+            self.debits_pending + sign * other.debits_pending,
+            self.credits_pending + sign * other.credits_pending,
+        )
 
 
 NOTHING = Counters()
@@ -57,7 +62,7 @@ class _Batch:
     transfers: dict[str, Written] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     resolutions: dict[str, int | None] = field(default_factory=dict)
-    counted: dict[str, Counters] = field(default_factory=lambda: defaultdict(Counters))
+    counted: dict[str, Counters] = field(default_factory=dict)
     opened: set[str] = field(default_factory=set)
 
 
@@ -92,7 +97,7 @@ class Book:
             if corrected and not (corrected in self._transfers or corrected in batch.transfers):
                 raise LedgerError("unknown_correction", corrected)
         for row in sorted(batch.counted):
-            self._count(batch, row)
+            self._judge(batch, row)
         self._rows.update({row: self.row(row).plus(counted) for row, counted in batch.counted.items()})
         self._transfers |= batch.transfers
         self._holds |= batch.holds
@@ -168,14 +173,14 @@ class Book:
         if hold.id in self._holds or hold.id in batch.holds:
             raise LedgerError("duplicate_hold", hold.id)
         batch.holds[hold.id] = hold
-        _add(batch.counted, hold, debits_pending=hold.amount, credits_pending=hold.amount)
+        _count(batch.counted, hold, pending=hold.amount)
 
     def _transfer(self, batch: _Batch, cause: str, transfer: Transfer) -> None:
         _check_form(transfer)
         if transfer.id in self._transfers or transfer.id in batch.transfers:
             raise LedgerError("duplicate_transfer", transfer.id)
         batch.transfers[transfer.id] = Written(cause, transfer)
-        _add(batch.counted, transfer, debits_posted=transfer.amount, credits_posted=transfer.amount)
+        _count(batch.counted, transfer, posted=transfer.amount)
 
     def _resolve(self, batch: _Batch, cause: str, resolution: Post | Void) -> None:
         hold = batch.holds.get(resolution.hold_id) or self._holds.get(resolution.hold_id)
@@ -190,12 +195,12 @@ class Book:
         if hold.id in self._resolutions or hold.id in batch.resolutions:
             raise LedgerError("hold_resolved", hold.id)
         batch.resolutions[hold.id] = moved
-        _add(batch.counted, hold, debits_pending=-hold.amount, credits_pending=-hold.amount)
+        _count(batch.counted, hold, pending=-hold.amount)
         if moved is not None:
             transfer = Transfer(hold.id, hold.debit, hold.credit, moved, hold.purpose, hold.order_id)
             self._transfer(batch, cause, transfer)
 
-    def _count(self, batch: _Batch, row: str) -> None:
+    def _judge(self, batch: _Batch, row: str) -> None:
         after = self.row(row).plus(batch.counted[row])
         if max(after) > MAX_MINOR_UNITS:
             raise LedgerError("amount_too_large", row)
@@ -213,13 +218,13 @@ class Book:
                 yield Finding("currency_not_zero", currency, currency, 0, total)
 
     def _check_rows(self) -> Iterable[Finding]:
-        counted: dict[str, Counters] = defaultdict(Counters)
+        counted: dict[str, Counters] = {}
         for _, transfer in self._transfers.values():
-            _add(counted, transfer, debits_posted=transfer.amount, credits_posted=transfer.amount)
+            _count(counted, transfer, posted=transfer.amount)
         for hold in self.pending().values():
-            _add(counted, hold, debits_pending=hold.amount, credits_pending=hold.amount)
+            _count(counted, hold, pending=hold.amount)
         for row in counted.keys() | self._rows.keys():
-            is_now, should_be = self.row(row), counted[row]
+            is_now, should_be = self.row(row), counted.get(row, NOTHING)
             account = account_of(row)
             if is_now[:2] != should_be[:2]:
                 yield Finding("account_differs", row, account.currency, should_be.balance, is_now.balance)
@@ -238,13 +243,12 @@ class Book:
                 yield from findings.of_order(order_id, currency, lies)
             for transfer in transfers:
                 for account in (transfer.debit, transfer.credit):
-                    if account.kind is Kind.HOLD and account.owner.rpartition("/")[0] != order_id:
-                        found = transfer.amount
-                        yield Finding("hold_of_another_order", transfer.id, account.currency, 0, found)
+                    if account.kind is Kind.HOLD and not account.owner.startswith(f"{order_id}/"):
+                        yield Finding("hold_of_another_order", transfer.id, account.currency, 0, transfer.amount)
 
 
 def _check_amount(id: str, amount: int) -> None:
-    if amount > MAX_MINOR_UNITS:
+    if abs(amount) > MAX_MINOR_UNITS:
         raise LedgerError("amount_too_large", id)
     if amount <= 0:
         raise LedgerError("non_positive_amount", f"{id}: {amount}")
@@ -265,8 +269,7 @@ def _is_currency(text: str) -> bool:
     return len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()
 
 
-def _add(rows: dict[str, Counters], posting: Transfer | Hold, **counted: int) -> None:
-    for account, side in ((posting.debit, "debits"), (posting.credit, "credits")):
-        row = row_id(account, posting.order_id)
-        mine = {name: amount for name, amount in counted.items() if name.startswith(side)}
-        rows[row] = rows.get(row, NOTHING).plus(Counters(**mine))
+def _count(rows: dict[str, Counters], posting: Transfer | Hold, posted: int = 0, pending: int = 0) -> None:
+    debit, credit = row_id(posting.debit, posting.order_id), row_id(posting.credit, posting.order_id)
+    rows[debit] = rows.get(debit, NOTHING).plus(Counters(debits_posted=posted, debits_pending=pending))
+    rows[credit] = rows.get(credit, NOTHING).plus(Counters(credits_posted=posted, credits_pending=pending))

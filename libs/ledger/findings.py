@@ -9,7 +9,7 @@ from ledger.places import FUNDED, NEVER_NEGATIVE_PLACES
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong with `subject` (an account's row, an order, a hold, a currency); minor units of `currency`.
+    """One thing that is wrong with `subject` (an account's row, an order, a hold, a currency), in minor units.
 
     Codes: currency_not_zero, account_differs (counters against transfers), pending_differs (counters against holds),
     account_negative, order_not_balanced, order_place_negative, hold_of_another_order, resolution_differs,

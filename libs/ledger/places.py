@@ -19,8 +19,8 @@ FUNDED = "funded"
 NEVER_NEGATIVE_PLACES = frozenset(
     {"held", "payout_in_transit", "refund_in_transit", "paid_out", "refunded", "funded", "charged_back"}
 )
-"""An order's own: it cannot take more out of these than it put in. Payable is not among them: what a seller owes for one
-order may be taken from what others earned."""
+"""An order's own: it cannot take more out of these than it put in. Payable is not among them: what a seller owes for
+one order may be taken from what others earned."""
 
 _INSIDE = {
     Kind.HOLD: "held",

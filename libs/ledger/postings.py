@@ -43,13 +43,13 @@ NEVER_NEGATIVE = frozenset(
     {Kind.HOLD, Kind.PAYABLE, Kind.RESERVE, Kind.REFUND_TRANSIT, Kind.PAYOUT_TRANSIT, Kind.DEPOSIT}
 )
 HOT = frozenset({Kind.CLEARING, Kind.FEES, Kind.FUND, Kind.FX, Kind.REFUND_TRANSIT, Kind.PAYOUT_TRANSIT, Kind.CLAIMS})
-"""Kinds whose one account every order touches; the store spreads each over shards. A never-negative hot kind is
-checked over the sum of its shards by the proof, not row by row."""
+"""Kinds whose one account every order touches; it is spread over shards, by order (`ledger.naming`), so that a
+never-negative one can be checked row by row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`Account(Kind.HOLD, "order-1/2", "EUR")`. `owner` is an order line (`order/line`), a seller, or a provider's name."""
+    """`Account(Kind.HOLD, "order-1/2", "EUR")`. `owner` is an order line (`order/line`), a seller, a provider."""
 
     kind: Kind
     owner: str
@@ -58,8 +58,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """`amount` minor units (> 0) from `debit` to `credit`, both of one currency. `id` is unique for ever and made by the
-    decision from business keys (`order-1/1/release`), so that the same movement can never be written twice.
+    """`amount` minor units (> 0) from `debit` to `credit`, both of one currency. `id` is unique for ever and made by
+    the decision from business keys (`order-1/1/release`), so that the same movement can never be written twice.
     `corrects` links a correction to the transfer it corrects; nothing is ever edited."""
 
     id: str
@@ -85,7 +85,8 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Second phase: moves `amount` (None: all) of the hold, the rest returns. A hold is posted or voided, once."""
+    """Second phase: moves `amount` (None: all) of the hold as a transfer with its id; the rest returns. A hold is
+    posted or voided, once."""
 
     hold_id: str
     amount: int | None = None

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -72,6 +72,7 @@ class Running:
         self.relay: Relay | None = None
         self.intake: Intake | None = None
         self.dead_letters: DeadLetters | None = None
+        self.connected: Callable[[Pool], None] = lambda _: None
 
     def begin(self) -> None:
         """Starts in the background, trying again until everything is there."""
@@ -82,6 +83,7 @@ class Running:
         self.pool = await self._until("database", lambda: self._connect(dsn))
         if self.settings.migrate:
             await self._until("migrations", self._migrate)
+        self.connected(self.pool)
         self.pump = Pump(self.service, self.pool, self.clock, self.metrics, batch_max=self.settings.batch_max)
         self.dead_letters = DeadLetters(self.pool, self.pump, self.reader, self.clock)
         self.relay = Relay(dsn, self._sender, self.metrics, limit=self.settings.relay_max, client=self.service.name)
@@ -249,12 +251,20 @@ def build(running: Running, api: Api) -> FastAPI:
         app.include_router(admin.development)
     add_routes(app, api)
 
-    @app.middleware("http")
-    async def _with_pool(request, call_next):  # type: ignore[no-untyped-def]
-        app.state.pool = running.pool
-        return await call_next(request)
+    app.state.pool = _NotYet()
 
+    def connected(pool: Pool) -> None:
+        app.state.pool = pool
+
+    running.connected = connected
     return app
+
+
+class _NotYet:
+    """Stands for the pool until there is one: whoever needs it is told 503."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise Refused("unavailable", "the service waits for its database; try again")
 
 
 def serve(

@@ -34,7 +34,7 @@ async def read_disputes(
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50,
     after: Id | None = None,
 ) -> dict[str, Any]:
-    """Cases, the most urgent first; buyers and sellers get their own. Go on with `after` = `next_after` until it is
+    """Cases, the most urgent first; buyers and sellers get their own. Go on with `after` = `next` until it is
     null."""
     actor = actor_of(request)
     page = await list_cases(
@@ -48,7 +48,7 @@ async def read_disputes(
     )
     return {
         "disputes": [case_summary(found.state, found.version, actor.role) for found in page.cases],
-        "next_after": page.next_after,
+        "next": page.next_after,
     }
 
 

@@ -1,12 +1,14 @@
 """Dated numbers of disputes. A case keeps the version it was opened under; a change is a new version, never an edit.
 
-Escrow owns the money's clock. The periods here must not be longer than escrow's for the same step, so that a case
-never takes a step for which escrow has stopped waiting.
+Escrow owns the money's clock. The parties' periods here end `TRAVEL` before escrow's for the same step, so that a step
+taken here at the last moment still reaches escrow in time, and none is taken for which escrow has stopped waiting.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+TRAVEL = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class Policy:
     version: str
     valid_from: datetime
     rule_within: timedelta
-    """By when a mediator should have ruled; the desk is ordered by it. Escrow decides what happens otherwise."""
+    """By when a mediator must have ruled; the desk is ordered by it. After it escrow lets the case lapse."""
     ship_return_within: timedelta
     confirm_return_within: timedelta
     ship_replacement_within: timedelta
@@ -26,10 +28,10 @@ POLICIES: Sequence[Policy] = (
     Policy(
         version="2010_01",
         valid_from=datetime(2010, 1, 1, tzinfo=UTC),
-        rule_within=timedelta(days=14),
-        ship_return_within=timedelta(days=10),
-        confirm_return_within=timedelta(days=20),
-        ship_replacement_within=timedelta(days=10),
+        rule_within=timedelta(days=30),
+        ship_return_within=timedelta(days=10) - TRAVEL,
+        confirm_return_within=timedelta(days=20) - TRAVEL,
+        ship_replacement_within=timedelta(days=10) - TRAVEL,
     ),
 )
 """Oldest first."""

@@ -35,7 +35,7 @@ async def read_orders(
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50,
     after: Annotated[str, Query(max_length=64, pattern=r"^[A-Za-z0-9._:-]*$")] = "",
 ) -> dict[str, Any]:
-    """Orders by id. Go on with `after` = `next_after` until it is null; a page may hold fewer than `limit`."""
+    """Orders by id. Go on with `after` = `next` until it is null; a page may hold fewer than `limit`."""
     actor = actor_of(request)
     buyer_id, seller_id = _own(actor, buyer_id, seller_id)
     page = await list_orders(
@@ -43,7 +43,7 @@ async def read_orders(
     )
     return {
         "orders": [order_summary(found.state, found.version, actor.role) for found in page.orders],
-        "next_after": page.next_after,
+        "next": page.next_after,
     }
 
 

@@ -89,8 +89,6 @@ def _check_quote(quote: Quote, currency: str, now: datetime) -> None:
     if quote.settlement != currency:
         raise Refused("invalid_quote", f"the quote settles in {quote.settlement}, the lines are priced in {currency}")
     numerator, decimals = rate_as_fraction(quote.rate)
-    if numerator == 0:
-        raise Refused("invalid_quote", "the rate of the quote is zero; ask for a new quote")
     if quote.presentment == quote.settlement and numerator != 10**decimals:
         raise Refused("invalid_quote", "a quote within one currency has the rate 1; leave the quote out")
     if quote.expires_at <= now:

@@ -203,19 +203,35 @@ def ship(order: Order, command: ShipOrder, now: datetime) -> Outcome[Order]:
 
 
 def delivered(order: Order, event: ParcelDelivered, now: datetime) -> Outcome[Order]:
-    """The carrier delivered the order's own parcel. Others under its id, such as a replacement, are ignored."""
+    """The carrier delivered the order's parcel, or another that travels under its id."""
     parcel = order.parcel
-    if parcel is None or parcel.tracking_number != event.tracking_number:
-        return Outcome(note="not the parcel of this order")
+    if parcel is None:
+        return Outcome(note="the order has no parcel yet")
+    if parcel.tracking_number != event.tracking_number:
+        return _other_delivered(order, event, now)
     if parcel.delivered_at is not None:
         return Outcome(note="the delivery is known")
     parcel = replace(parcel, delivered_at=event.delivered_at)
     if order.status is not Status.SHIPPED:
         return Outcome(_record(order, now, "delivered", parcel=parcel), note="delivered after the money went elsewhere")
-    arrived = OrderDelivered(
+    return Outcome(_record(order, now, "delivered", status=Status.DELIVERED, parcel=parcel), (_arrived(order, event),))
+
+
+def _other_delivered(order: Order, event: ParcelDelivered, now: datetime) -> Outcome[Order]:
+    """Disputes has replacements followed under the order's id (D10). Escrow knows by the tracking number what came; the
+    order itself stays where it is."""
+    if order.status not in (Status.SHIPPED, Status.DELIVERED):
+        return Outcome(note="another parcel, and the money went elsewhere")
+    if event.tracking_number in order.other_parcels:
+        return Outcome(note="the delivery is known")
+    others = (*order.other_parcels, event.tracking_number)
+    return Outcome(_record(order, now, "other_parcel_delivered", other_parcels=others), (_arrived(order, event),))
+
+
+def _arrived(order: Order, event: ParcelDelivered) -> OrderDelivered:
+    return OrderDelivered(
         order_id=order.order_id, tracking_number=event.tracking_number, delivered_at=event.delivered_at
     )
-    return Outcome(_record(order, now, "delivered", status=Status.DELIVERED, parcel=parcel), (arrived,))
 
 
 def confirm(order: Order, command: ConfirmReceipt, now: datetime) -> Outcome[Order]:

@@ -131,6 +131,8 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     review_until: datetime | None = None
     ship_by: datetime | None = None
     parcel: Parcel | None = None
+    other_parcels: tuple[str, ...] = ()
+    """Tracking numbers of other parcels that were delivered under this order's id, such as replacements."""
     cancellation: Cancellation | None = None
     refund: Refund | None = None
     history: tuple[Happened, ...] = ()

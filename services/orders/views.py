@@ -143,7 +143,7 @@ def _payment_view(order: Order) -> dict[str, Any]:
             "last_decline": order.decline or None,
             "paid_at": order.paid_at,
             "operation_id": order.paid_operation or None,
-            "surplus_operations": order.surplus_operations,
+            "surplus_operations": list(order.surplus_operations),
         },
         "review_until": order.review_until,
     }

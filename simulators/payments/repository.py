@@ -1,6 +1,6 @@
 """The provider's statement: what really moved, in order."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import asyncpg
@@ -22,9 +22,11 @@ async def statement(
     connection: asyncpg.Connection | asyncpg.Pool, limit: int, after: tuple[datetime, str] | None = None
 ) -> list[StatementLine]:
     """At most `limit` movements, oldest first, beginning behind `after` (`moved_at`, `id` of the last one read)."""
-    rows = await connection.fetch(_STATEMENT, limit, *(after or (datetime.min, "")))
+    rows = await connection.fetch(_STATEMENT, limit, *(after or _FROM_THE_START))
     return [StatementLine(*row) for row in rows]
 
+
+_FROM_THE_START = (datetime(1970, 1, 1, tzinfo=UTC), "")
 
 # Chargebacks are few and have no index of their own; the limit within lets the operations use theirs.
 _STATEMENT = """

@@ -1,0 +1,149 @@
+"""A seller pays the deposit at the simulated provider: two services on real servers, under a virtual clock, with the
+provider's answers by Kafka or by webhook (P1, P4)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+import uvicorn
+
+import deposits
+import ledger
+import runtime
+import simulators.payments
+from contracts.message import Command
+from contracts.money import Money
+from contracts.orders import PaymentMethod
+from deposits.domain import Status
+from deposits.service import SERVICE as DEPOSITS
+from holdfast.embedded import Kafka
+from runtime.app import Running, build
+from runtime.clock import VirtualClock
+from runtime.decision import Ref
+from runtime.fold import Done
+from runtime.http import Api
+from simulators.payments.api import API as PAYMENTS_API
+from simulators.payments.service import SERVICE as PAYMENTS
+from simulators.settings import SimulatorSettings
+from simulators.webhooks import webhooks
+from tests.toy.parts import fresh_topics, settings_for
+from tests.unit.deposits.given import MAY_2025, SELLER, open_deposit, pay
+from tests.waiting import eventually
+
+TOPICS = sorted({*DEPOSITS.topics, *PAYMENTS.topics, "deposits.events.v1"})
+PAYMENT = Ref("operations", "deposit-s-1-1")
+
+
+@asynccontextmanager
+async def served(running: Running, api: Api) -> AsyncIterator[str]:
+    """The service with its HTTP side on a free port; yields its address."""
+    server = uvicorn.Server(uvicorn.Config(build(running, api), host="127.0.0.1", port=0, log_config=None))
+    serving = asyncio.create_task(server.serve())
+    try:
+        await eventually(lambda: server.started and running.starting == "" and running.intake, within=30)
+        await eventually(lambda: running.intake and running.intake.assigned(), within=30)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture
+async def provider_database(database: str) -> AsyncIterator[str]:
+    """A second database beside the first; each service has its own."""
+    name = f"test_{uuid4().hex}"
+    admin = await asyncpg.connect(database)
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    await admin.close()
+    yield database.rpartition("/")[0] + f"/{name}"
+    admin = await asyncpg.connect(database)
+    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await admin.close()
+
+
+async def told(service: Running, command: Command) -> None:
+    answer = await service.accept(uuid4(), command)
+    assert isinstance(answer, Done), answer
+
+
+@pytest.mark.parametrize("answers_by", ["kafka", "webhook"])
+async def test_a_paid_deposit_becomes_active(
+    answers_by: str, kafka: Kafka, database: str, provider_database: str, tmp_path: Path
+) -> None:
+    await fresh_topics(kafka.bootstrap, TOPICS)
+    clock = VirtualClock.create(tmp_path / "clock", MAY_2025)
+    common = {"clock": f"virtual:{tmp_path / 'clock'}"}
+    migrations = [runtime.MIGRATIONS, ledger.MIGRATIONS, Path(deposits.__file__).parent / "migrations"]
+    seller = Running(DEPOSITS, settings_for(database, kafka.bootstrap, **common), migrations)
+
+    async with served(seller, Api()) as address:
+        chosen = {"webhook_deposits": f"{address}/webhooks"} if answers_by == "webhook" else {}
+        provider = Running(
+            PAYMENTS,
+            settings_for(provider_database, kafka.bootstrap, **common),
+            [runtime.MIGRATIONS, Path(simulators.payments.__file__).parent / "migrations"],
+            webhooks(SimulatorSettings(**chosen)),
+        )
+        async with served(provider, PAYMENTS_API) as provider_address, httpx.AsyncClient() as http:
+            await told(seller, open_deposit())
+            await told(seller, pay(method=PaymentMethod.BANK_TRANSFER))
+
+            async def asked() -> bool:
+                return await provider.repository.get(provider.pool, PAYMENT) is not None
+
+            await eventually(asked)
+            clock.advance_to(MAY_2025 + timedelta(days=2))
+
+            async def active() -> bool:
+                found = await seller.repository.get(seller.pool, Ref("deposits", SELLER))
+                return found is not None and found.state.status is Status.ACTIVE
+
+            await eventually(active)
+            assert await seller.pool.fetchval("SELECT sum(credits_posted) FROM ledger_accounts") == 8_000_00
+
+            lines = (await http.get(f"{provider_address}/statement")).json()["lines"]
+            assert [(line["id"], line["kind"], line["amount"]) for line in lines] == [
+                ("deposit-s-1-1", "payment", 8_000_00)
+            ]
+            operation = (await http.get(f"{provider_address}/operations/deposit-s-1-1")).json()
+            assert (operation["status"], operation["method"]) == ("succeeded", "bank_transfer")
+            assert provider.kafka_sender.produced.keys() <= {("payments.events.v1", n) for n in range(12)}
+            assert bool(provider.kafka_sender.produced) == (answers_by == "kafka")
+
+
+async def test_the_provider_is_scripted_over_http(kafka: Kafka, provider_database: str, tmp_path: Path) -> None:
+    await fresh_topics(kafka.bootstrap, TOPICS)
+    VirtualClock.create(tmp_path / "clock", MAY_2025)
+    provider = Running(
+        PAYMENTS,
+        settings_for(provider_database, kafka.bootstrap, clock=f"virtual:{tmp_path / 'clock'}"),
+        [runtime.MIGRATIONS, Path(simulators.payments.__file__).parent / "migrations"],
+    )
+    async with served(provider, PAYMENTS_API) as address, httpx.AsyncClient(base_url=address) as http:
+        http.headers["holdfast-actor"] = "operator:demo"
+        scripted = await http.post("/script", json={"target": "o1", "outcome": "decline", "reason": "stolen_card"})
+        assert scripted.json() == {"result": "done", "version": 1}
+        assert (await http.get("/script/o1")).json()["rules"] == [
+            {"outcome": "decline", "reason": "stolen_card", "attempts": None}
+        ]
+        assert (await http.post("/script/o1/clearing")).status_code == 200
+        amount = Money(amount=500, currency="EUR").model_dump()
+        taken = await http.post("/chargebacks", json={"reference": "o1", "amount": amount, "reason": "fraud"})
+        assert taken.status_code == 200
+        assert (await http.post("/chargebacks/o1/chargeback-o1-1/reversal")).status_code == 200
+        again = await http.post("/chargebacks/o1/chargeback-o1-1/reversal")
+        assert (again.status_code, again.json()["code"]) == (409, "already_reversed")
+        kinds = [line["kind"] for line in (await http.get("/statement")).json()["lines"]]
+        assert kinds == ["chargeback", "chargeback_reversal"]
+        first = (await http.get("/statement", params={"limit": 1})).json()
+        rest = (await http.get("/statement", params={"limit": 1, "after": first["next"]})).json()
+        assert [page["lines"][0]["kind"] for page in (first, rest)] == kinds
+        bad = await http.get("/statement", params={"after": "yesterday"})
+        assert (bad.status_code, bad.json()["code"]) == (422, "invalid_cursor")
