@@ -9,16 +9,20 @@ says, by the account on its other side, why money came or went. So for every ord
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ledger.postings import Kind, Transfer
 
 FUNDED = "funded"
 """What came in for the order; the one place that is counted on the other side of the equation."""
 
-NEVER_NEGATIVE_PLACES = frozenset(
-    {"held", "payout_in_transit", "refund_in_transit", "paid_out", "refunded", "funded", "charged_back"}
-)
+SPENT = "spent"
+"""What left from the platform's own accounts."""
+
+OUTSIDE = frozenset({"paid_out", "refunded", "charged_back", SPENT})
+"""Places of money that left."""
+
+NEVER_NEGATIVE_PLACES = OUTSIDE | {FUNDED, "held", "payout_in_transit", "refund_in_transit"}
 """An order's own: it cannot take more out of these than it put in. Payable is not among them: what a seller owes for
 one order may be taken from what others earned."""
 
@@ -29,21 +33,22 @@ _INSIDE = {
     Kind.REFUND_TRANSIT: "refund_in_transit",
     Kind.WRITE_OFF: "written_off",
 }
-_OUTSIDE = {
+_CAME_BACK_OR_WENT = {
     Kind.PAYOUT_TRANSIT: "paid_out",
     Kind.PAYABLE: "paid_out",
-    Kind.RESERVE: "paid_out",
     Kind.REFUND_TRANSIT: "refunded",
     Kind.CHARGEBACK: "charged_back",
 }
-_OUTSIDE_IF_PAID_FROM = {Kind.HOLD: "refunded", Kind.DEPOSIT: "paid_out"}
+_WENT = {Kind.HOLD: "refunded", Kind.RESERVE: "paid_out", Kind.DEPOSIT: "paid_out", Kind.CLEARING: FUNDED}
 
 
 def place(kind: Kind, other: Kind, *, credited: bool) -> str:
     """Where an entry on an account of `kind` puts money (`credited`) or takes it from, `other` being the other side."""
     if kind is not Kind.CLEARING:
         return _INSIDE.get(kind, str(kind))
-    return _OUTSIDE.get(other) or (credited and _OUTSIDE_IF_PAID_FROM.get(other)) or FUNDED
+    if other in _CAME_BACK_OR_WENT:
+        return _CAME_BACK_OR_WENT[other]
+    return _WENT.get(other, SPENT) if credited else FUNDED
 
 
 def where(transfers: Iterable[Transfer]) -> dict[str, dict[str, int]]:
@@ -57,7 +62,21 @@ def where(transfers: Iterable[Transfer]) -> dict[str, dict[str, int]]:
     return {currency: stated(places) for currency, places in money.items()}
 
 
-def stated(entries: dict[str, int]) -> dict[str, int]:
+def stated(entries: Mapping[str, int]) -> dict[str, int]:
     """Sums of entries as they are spoken of: what came in is a debit of clearing, and counts as a positive amount."""
     signed = {place: -amount if place == FUNDED else amount for place, amount in entries.items()}
     return {place: amount for place, amount in sorted(signed.items()) if amount}
+
+
+def by_place(balances: Mapping[str, int], places: Mapping[str, int]) -> list[tuple[str, int, int]]:
+    """What accounts hold beside what orders have there, both signed as entries: (place, balance, sum over orders).
+
+    `balances` by kind of account; clearing stands against the places outside and what was funded.
+    """
+    outside = sum(places.get(place, 0) for place in OUTSIDE) - places.get(FUNDED, 0)
+    sides = [(str(Kind.CLEARING), balances.get(Kind.CLEARING, 0), outside)]
+    for kind in Kind:
+        if kind is not Kind.CLEARING:
+            name = _INSIDE.get(kind, str(kind))
+            sides.append((name, balances.get(kind, 0), places.get(name, 0)))
+    return sides

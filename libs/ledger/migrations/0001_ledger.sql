@@ -152,12 +152,13 @@ RETURN CASE kind
     WHEN 'refund_transit' THEN 'refund_in_transit'
     WHEN 'write_off' THEN 'written_off'
     WHEN 'clearing' THEN CASE
-        WHEN other IN ('payout_transit', 'payable', 'reserve') THEN 'paid_out'
+        WHEN other IN ('payout_transit', 'payable') THEN 'paid_out'
         WHEN other = 'refund_transit' THEN 'refunded'
         WHEN other = 'chargeback' THEN 'charged_back'
-        WHEN other = 'hold' AND credited THEN 'refunded'
-        WHEN other = 'deposit' AND credited THEN 'paid_out'
-        ELSE 'funded'
+        WHEN NOT credited OR other = 'clearing' THEN 'funded'
+        WHEN other = 'hold' THEN 'refunded'
+        WHEN other IN ('reserve', 'deposit') THEN 'paid_out'
+        ELSE 'spent'
     END
     ELSE kind
 END;

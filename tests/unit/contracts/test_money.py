@@ -93,6 +93,7 @@ def test_an_amount_that_cannot_be_is_refused_by_code(text: str, currency: str, c
         ("12.000", "JPY", 12),
         ("-0.00", "EUR", 0),
         ("0001.2340", "KWD", 1234),
+        ("9223372036854775807", "JPY", MAX_MINOR_UNITS),
     ],
 )
 def test_ways_to_write_an_amount(text: str, currency: str, amount: int) -> None:

@@ -1,0 +1,3 @@
+from escrow.main import main
+
+main()

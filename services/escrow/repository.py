@@ -1,0 +1,41 @@
+"""What the saved orders are asked for beyond one by its id: the operators' queue, and what should have moved by now."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from escrow.state import Escrow
+
+PAGE_LIMIT = 200
+
+_QUEUE = """
+SELECT id, version, state::text AS state
+FROM escrow
+WHERE with_operator AND id > $1
+ORDER BY id
+LIMIT $2
+"""
+
+# A timer is late by moments under load; what is late by more is a fault of ours.
+_OVERDUE = """
+SELECT id, version, state::text AS state
+FROM escrow
+WHERE deadline_at < $1
+ORDER BY deadline_at, id
+LIMIT $2
+"""
+
+_decode = msgspec.json.Decoder(Escrow).decode
+
+
+async def operator_queue(pool: Any, *, after: str = "", limit: int = PAGE_LIMIT) -> list[tuple[Escrow, int]]:
+    """Orders that wait for an operator, with their versions, by id; go on with the last id as `after`."""
+    return [(_decode(row["state"]), row["version"]) for row in await pool.fetch(_QUEUE, after, limit)]
+
+
+async def overdue(
+    pool: Any, now: datetime, *, by: timedelta = timedelta(minutes=5), limit: int = PAGE_LIMIT
+) -> list[tuple[Escrow, int]]:
+    """Orders whose deadline passed more than `by` ago and that did not move, the longest overdue first."""
+    return [(_decode(row["state"]), row["version"]) for row in await pool.fetch(_OVERDUE, now - by, limit)]

@@ -1,0 +1,124 @@
+"""Escrow as a service: what reaches an order, the decision about it, and what is kept where a query needs it."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from contracts.escrow import CommandRefused
+from contracts.message import Message
+from contracts.orders import LatePaymentReceived, OrderCancelled, OrderPaid
+from escrow.hearing import begin, check_right, hear
+from escrow.process import No, ReminderDue, Skip
+from escrow.saga import ESCROW
+from escrow.state import Escrow, State, at_rest, every_line, with_operator
+from escrow.walk import Walked, walk
+from ledger.store import LedgerStore
+from runtime.decision import Aggregate, Column, Look, Outcome, Refused, Route, Service, Timer, TimeUp, to
+
+DEADLINE = "deadline"
+REMINDER = "reminder"
+
+
+def decide(before: Escrow | None, message: Message | TimeUp, now: datetime, look: Look) -> Outcome[Escrow]:
+    """What a message or a timer does to an order's money. `Refused` where the table refuses; ValueError for a payment
+    that cannot be held (see `hearing.begin`)."""
+    check_right(message)
+    heard_as = ReminderDue(message.due_at) if isinstance(message, TimeUp) and message.name == REMINDER else message
+    if before is None:
+        if not isinstance(message, OrderPaid | LatePaymentReceived):
+            return _nothing_known(heard_as)
+        order = begin(message)
+        walked = walk(ESCROW, Walked(order), message, every_line(order), now)
+        return _outcome(None, walked, message)
+    heard = hear(before, heard_as, now)
+    notes = (heard.note,) if heard.note else ()
+    walked = walk(ESCROW, Walked(heard.order, heard.messages, heard.postings, notes), heard_as, heard.lines, now)
+    return _outcome(before, walked, message)
+
+
+def _nothing_known(message: Message | TimeUp | ReminderDue) -> Outcome[Escrow]:
+    match ESCROW.branch(State.START, type(message)):
+        case No(code, because):
+            raise Refused(code, because)
+        case Skip(because):
+            return Outcome(note=because)
+        case unexpected:
+            raise AssertionError(f"{type(message).__name__} moves an order that is not known: {unexpected}")
+
+
+def _outcome(before: Escrow | None, walked: Walked, message: Message | TimeUp) -> Outcome[Escrow]:
+    after = _leave_queue(walked.order)
+    return Outcome(
+        state=None if after == before else after,
+        messages=walked.messages,
+        timers=_timers(before, after, message),
+        postings=walked.postings,
+        note="; ".join(walked.notes),
+    )
+
+
+def _leave_queue(order: Escrow) -> Escrow:
+    """Entries of the operators' queue whose lines do not wait there any more are closed."""
+    if not with_operator(order):
+        return order
+    waiting = {tranche.line_no for tranche in order.tranches if tranche.state is State.WITH_OPERATOR}
+    return replace(
+        order,
+        concerns=tuple(
+            replace(each, open=False) if each.waits and waiting.isdisjoint(each.lines) else each
+            for each in order.concerns
+        ),
+    )
+
+
+def earliest(order: Escrow) -> dict[str, datetime | None]:
+    """When each of the order's two timers is due, or None."""
+    return {
+        DEADLINE: min((each.deadline_at for each in order.tranches if each.deadline_at), default=None),
+        REMINDER: min((each.remind_at for each in order.tranches if each.remind_at), default=None),
+    }
+
+
+def _timers(before: Escrow | None, after: Escrow, message: Message | TimeUp) -> tuple[Timer, ...]:
+    """Only what changed, except that a timer that fired is gone and is set again while a line waits for it."""
+    was: dict[str, datetime | None] = earliest(before) if before else {DEADLINE: None, REMINDER: None}
+    if isinstance(message, TimeUp):
+        was[message.name] = None
+    return tuple(Timer(name, due) for name, due in earliest(after).items() if due != was[name])
+
+
+def _paid_order(message: OrderCancelled) -> str | None:
+    return message.order_id if message.paid else None
+
+
+def _routes() -> dict[type[Message], Route]:
+    keys: dict[type, Any] = {OrderCancelled: _paid_order}
+    routed = [message for message in ESCROW.messages if issubclass(message, Message)]
+    by_reference = {message for message in routed if message.KEY == "reference"}
+    return {
+        message: to("escrow", keys.get(message, "reference" if message in by_reference else "order_id"))
+        for message in routed
+    }
+
+
+SERVICE = Service(
+    name="escrow",
+    aggregates=(
+        Aggregate(
+            "escrow",
+            Escrow,
+            decide,
+            columns={
+                "buyer_id": Column("text", lambda order: order.buyer_id),
+                "seller_id": Column("text", lambda order: order.seller_id),
+                "at_rest": Column("boolean", at_rest),
+                "with_operator": Column("boolean", with_operator),
+                "deadline_at": Column("timestamptz", lambda order: earliest(order)[DEADLINE]),
+            },
+        ),
+    ),
+    routes=_routes(),
+    refusal=CommandRefused,
+    postings=LedgerStore(),
+)
