@@ -102,6 +102,8 @@ class Pump:
         self._queue: asyncio.Queue[_Group] = asyncio.Queue()
         self._in_doubt: dict[int, Answer] = {}
         self._fault: str = ""
+        self.commits = 0
+        """Transactions committed since the start."""
         self.published: Callable[[], None] = lambda: None
         """Called after a commit that left something in the outbox."""
 
@@ -209,6 +211,7 @@ class Pump:
                 # finds its own inbox rows, and these answers are the true ones.
                 self._in_doubt.update(batch.answers)
                 await transaction.commit()
+        self.commits += 1
         self._metrics.count(deliveries, batch.answers)
         if batch.records:
             self.published()

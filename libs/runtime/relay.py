@@ -23,8 +23,9 @@ from runtime.outbox import OutboxRow
 log = structlog.get_logger()
 
 LEADER_LOCK = 0x52656C61  # one number for all relays; databases are per service
-POLL = 0.02
-"""How soon rows are found that another replica left, or that were left before a restart. Own commits wake at once."""
+BUSY_POLL, IDLE_POLL = 0.01, 0.25
+"""How soon rows are found that another replica's pump left: the first while there are such, the second at the latest
+when there were none for a while. Own commits wake at once."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 
@@ -160,9 +161,13 @@ class Relay:
                 self.fault = ""
                 await asyncio.sleep(0.5)
             self.leading = True
+            poll = BUSY_POLL
             while True:
-                if await self._round(connection) == 0:
-                    await self._rest()
+                if await self._round(connection):
+                    poll = BUSY_POLL
+                else:
+                    await self._rest(poll)
+                    poll = min(poll * 1.5, IDLE_POLL)
         finally:
             connection.terminate()
 
@@ -176,9 +181,9 @@ class Relay:
         self._metrics.sent.inc(len(rows))
         return len(rows)
 
-    async def _rest(self) -> None:
+    async def _rest(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(POLL):
+            async with asyncio.timeout(seconds):
                 await self._awake.wait()
         except TimeoutError:
             pass

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     retry_for: float = Field(
         default=90, gt=0, description="how long a Kafka batch is retried before it is fetched anew"
     )
-    timer_poll: float = Field(default=0.25, gt=0, description="how often due timers are looked for; 0.01 if virtual")
+    timer_poll: float = Field(default=0.25, gt=0, description="how often due timers are looked for")
     relay_max: int = Field(default=2_000, ge=1, le=10_000, description="most outbox rows sent in one go")
     session_timeout: float = Field(
         default=10, ge=1, description="after this silence Kafka gives a replica's share away"
