@@ -6,6 +6,7 @@ loses nothing.
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -284,6 +285,10 @@ def serve(
     settings = Settings()
     configure(service.name, settings.log_level)
     app = build(Running(service, settings, migrations, sender), api)
+    # What was imported lives as long as the process; without this every full collection walks it again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     config = uvicorn.Config(
         app,
         host=settings.host,
