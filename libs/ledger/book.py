@@ -7,7 +7,7 @@ that brings it. What an account must not do, it must not have done when the batc
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
@@ -94,11 +94,12 @@ class Book:
                 self._resolve(batch, cause, posting)
         for written in batch.transfers.values():
             corrected = written.transfer.corrects
-            if corrected and not (corrected in self._transfers or corrected in batch.transfers):
+            if corrected is not None and (corrected == written.transfer.id or not self._has(corrected, batch)):
                 raise LedgerError("unknown_correction", corrected)
-        for row in sorted(batch.counted):
-            self._judge(batch, row)
-        self._rows.update({row: self.row(row).plus(counted) for row, counted in batch.counted.items()})
+        after = {row: self.row(row).plus(counted) for row, counted in batch.counted.items()}
+        _judge(after)
+        batch.opened = after.keys() - self._rows.keys()
+        self._rows |= after
         self._transfers |= batch.transfers
         self._holds |= batch.holds
         self._resolutions |= batch.resolutions
@@ -168,6 +169,9 @@ class Book:
         """Everything that is wrong, found from the transfers and holds alone; empty for a sound book."""
         return [*self._check_currencies(), *self._check_rows(), *self._check_orders()]
 
+    def _has(self, transfer: str, batch: _Batch) -> bool:
+        return transfer in self._transfers or transfer in batch.transfers
+
     def _hold(self, batch: _Batch, hold: Hold) -> None:
         _check_form(hold)
         if hold.id in self._holds or hold.id in batch.holds:
@@ -177,21 +181,22 @@ class Book:
 
     def _transfer(self, batch: _Batch, cause: str, transfer: Transfer) -> None:
         _check_form(transfer)
-        if transfer.id in self._transfers or transfer.id in batch.transfers:
+        if self._has(transfer.id, batch):
             raise LedgerError("duplicate_transfer", transfer.id)
         batch.transfers[transfer.id] = Written(cause, transfer)
         _count(batch.counted, transfer, posted=transfer.amount)
 
     def _resolve(self, batch: _Batch, cause: str, resolution: Post | Void) -> None:
+        moved = resolution.amount if isinstance(resolution, Post) else None
+        if moved is not None:
+            _check_amount(resolution.hold_id, moved)
         hold = batch.holds.get(resolution.hold_id) or self._holds.get(resolution.hold_id)
         if hold is None:
             raise LedgerError("unknown_hold", resolution.hold_id)
-        moved = None
-        if isinstance(resolution, Post):
-            moved = hold.amount if resolution.amount is None else resolution.amount
-            _check_amount(hold.id, moved)
-            if moved > hold.amount:
-                raise LedgerError("over_post", f"{hold.id}: {moved} of {hold.amount}")
+        if isinstance(resolution, Post) and moved is None:
+            moved = hold.amount
+        if moved is not None and moved > hold.amount:
+            raise LedgerError("over_post", f"{hold.id}: {moved} of {hold.amount}")
         if hold.id in self._resolutions or hold.id in batch.resolutions:
             raise LedgerError("hold_resolved", hold.id)
         batch.resolutions[hold.id] = moved
@@ -199,15 +204,6 @@ class Book:
         if moved is not None:
             transfer = Transfer(hold.id, hold.debit, hold.credit, moved, hold.purpose, hold.order_id)
             self._transfer(batch, cause, transfer)
-
-    def _judge(self, batch: _Batch, row: str) -> None:
-        after = self.row(row).plus(batch.counted[row])
-        if max(after) > MAX_MINOR_UNITS:
-            raise LedgerError("amount_too_large", row)
-        if row not in self._rows:
-            batch.opened.add(row)
-        if account_of(row).kind in NEVER_NEGATIVE and after.available < 0:
-            raise LedgerError("insufficient_funds", row)
 
     def _check_currencies(self) -> Iterable[Finding]:
         sums: dict[str, int] = defaultdict(int)
@@ -254,7 +250,24 @@ def _check_amount(id: str, amount: int) -> None:
         raise LedgerError("non_positive_amount", f"{id}: {amount}")
 
 
+def _judge(rows: Mapping[str, Counters]) -> None:
+    """Refuses what no row may come to. All of them for their range first, as the database does."""
+    for row, counters in rows.items():
+        if max(counters) > MAX_MINOR_UNITS or counters.available < -MAX_MINOR_UNITS - 1:
+            raise LedgerError("amount_too_large", row)
+    for row, counters in rows.items():
+        if counters.available < 0 and account_of(row).kind in NEVER_NEGATIVE:
+            raise LedgerError("insufficient_funds", row)
+
+
+def _check_texts(*texts: str) -> None:
+    for text in texts:
+        if not text or "\x1f" in text or "\0" in text:
+            raise LedgerError("invalid_text", repr(text))
+
+
 def _check_form(posting: Transfer | Hold) -> None:
+    _check_texts(posting.id, posting.order_id, posting.purpose)
     _check_amount(posting.id, posting.amount)
     if posting.debit == posting.credit:
         raise LedgerError("same_account", posting.id)

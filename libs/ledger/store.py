@@ -138,7 +138,7 @@ class LedgerStore:
             return
         transfers = [(cause, one) for cause, one in postings if isinstance(one, Transfer)]
         corrects = [transfer.corrects for _, transfer in transfers]
-        columns = [now, *_movement_columns(transfers), corrects if any(corrects) else None]
+        columns = [now, *_movement_columns(transfers), corrects if any(one is not None for one in corrects) else None]
         statement = _PLAIN
         if len(transfers) < len(postings):
             statement = _WITH_HOLDS

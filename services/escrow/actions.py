@@ -159,13 +159,15 @@ def cover_chargeback(order: Escrow, group: Group, message: DepositClaimed, now: 
 @act
 def suspend(order: Escrow, group: Group, message: ChargebackReceived, now: datetime) -> Effects:
     """set what is held against what the bank took"""
-    bank = message.chargeback_id
-    held = _held(order, group, message, now)
-    return Effects(
-        mark(order, lines_of(group), chargeback_id=bank),
-        (),
-        _each(held, lambda tranche: money.suspend(order, tranche, bank)),
-    )
+    suspended = tuple(replace(tranche, chargeback_id=message.chargeback_id) for tranche in group)
+    held = _held(order, suspended, message, now)
+    return Effects(_put(order, suspended), (), _each(held, lambda tranche: money.suspend(order, tranche)))
+
+
+@act
+def give_up_hold(order: Escrow, group: Group, message: Message, now: datetime) -> Effects:
+    """set it against what the bank took"""
+    return Effects(order, (), _each(group, lambda tranche: money.suspend(order, tranche)))
 
 
 @act

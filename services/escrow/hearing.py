@@ -40,12 +40,13 @@ from escrow.state import (
     OperationKind,
     Standing,
     Tranche,
+    carried,
     change,
     every_line,
-    legs,
     mark,
     open_chargeback,
     operation,
+    tranches_of,
     with_operation,
 )
 from ledger.postings import Posting
@@ -166,7 +167,7 @@ def _failed(order: Escrow, message: PayoutFailed | RefundFailed, now: datetime) 
 
 def _success(order: Escrow, asked: Operation, now: datetime) -> Heard:
     """A success after a failure is believed while nothing was sent in its place; else both may have paid."""
-    lines = _carried(order, asked)
+    lines = carried(order, asked)
     if asked.standing is Standing.SUCCEEDED:
         return Heard(order, note="known already")
     if asked.standing is Standing.FAILED and lines != asked.lines:
@@ -186,7 +187,7 @@ def _failure(order: Escrow, asked: Operation, now: datetime) -> Heard:
         return Heard(order, note="known already")
     if asked.standing is Standing.SUCCEEDED:
         return _contradiction(order, asked, now)
-    lines = _carried(order, asked)
+    lines = carried(order, asked)
     failed = with_operation(order, replace(asked, standing=Standing.FAILED))
     postings = money.payout_failed(asked) if asked.kind is OperationKind.PAYOUT else ()
     return Heard(
@@ -203,7 +204,10 @@ def _not_found(order: Escrow, message: OperationNotFound, now: datetime) -> Hear
     asked = operation(order, message.operation_id)
     if asked is None or asked.standing is not Standing.SENT or asked.kind is OperationKind.CLAIM:
         return Heard(order, note="nothing is waited for under this operation")
-    return Heard(order, _carried(order, asked))
+    lines = carried(order, asked)
+    if asked.repeats >= max((each.queries for each in tranches_of(order, lines)), default=0):
+        return Heard(order, note="it was sent again since it was last asked for")
+    return Heard(order, lines)
 
 
 def _claimed(order: Escrow, message: DepositClaimed, now: datetime) -> Heard:
@@ -212,9 +216,9 @@ def _claimed(order: Escrow, message: DepositClaimed, now: datetime) -> Heard:
         return Heard(order, note="no claim waits for this answer")
     answered = with_operation(order, replace(asked, standing=Standing.SUCCEEDED))
     if message.paid.currency == order.presentment:
-        return Heard(answered, _carried(order, asked))
+        return Heard(answered, carried(order, asked))
     foreign = concern(answered, asked.id, "claim_currency_differs", asked.lines, now)
-    return Heard(foreign.order, _carried(order, asked), tuple(foreign.messages))
+    return Heard(foreign.order, carried(order, asked), tuple(foreign.messages))
 
 
 def _taken(order: Escrow, message: ChargebackReceived, now: datetime) -> Heard:
@@ -269,7 +273,7 @@ def _retry(order: Escrow, message: RetryOperation, now: datetime) -> Heard:
     asked = operation(order, message.operation_id)
     if asked is None:
         raise Refused("unknown_operation", f"order {order.order_id} has no operation {message.operation_id}")
-    lines = _carried(order, asked)
+    lines = carried(order, asked)
     if not lines or asked.standing is Standing.SUCCEEDED:
         raise Refused("already_answered", f"{asked.id} succeeded or was sent again already; see the order's operations")
     return Heard(order, lines)
@@ -278,7 +282,7 @@ def _retry(order: Escrow, message: RetryOperation, now: datetime) -> Heard:
 def _recorded(order: Escrow, message: RecordOperationResult, now: datetime) -> Heard:
     """What an operator found out: the answer to an operation, or the end of any other entry of the queue."""
     asked = operation(order, message.operation_id)
-    answered = asked is None or not _carried(order, asked) or asked.standing is Standing.SUCCEEDED
+    answered = asked is None or not carried(order, asked) or asked.standing is Standing.SUCCEEDED
     if asked is None or answered:
         return _closed(order, message.operation_id)
     if asked.kind is OperationKind.CLAIM:
@@ -296,11 +300,6 @@ def _closed(order: Escrow, about: str) -> Heard:
         raise Refused("unknown_operation", f"nothing of order {order.order_id} waits for a result of {about}")
     concerns = tuple(replace(each, open=False) if each in mine else each for each in order.concerns)
     return Heard(replace(order, concerns=concerns), note="closed in the operators' queue")
-
-
-def _carried(order: Escrow, asked: Operation) -> tuple[int, ...]:
-    """The lines whose money this operation still carries: none when another was sent in its place."""
-    return tuple(tranche.line_no for tranche in order.tranches if asked in legs(order, tranche))
 
 
 def _time_up(order: Escrow, message: TimeUp, now: datetime) -> Heard:

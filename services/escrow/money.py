@@ -190,8 +190,9 @@ def returned_by_bank(order: Escrow, chargeback_id: str, amount: Money) -> tuple[
     )
 
 
-def suspend(order: Escrow, tranche: Tranche, chargeback_id: str) -> tuple[Posting, ...]:
+def suspend(order: Escrow, tranche: Tranche) -> tuple[Posting, ...]:
     """The hold of a line stands in for what the bank took."""
+    chargeback_id = tranche.chargeback_id
     return _move(
         order,
         f"{tranche.line_no}/{chargeback_id}/suspend",

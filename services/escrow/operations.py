@@ -21,12 +21,14 @@ from escrow.state import (
     Operation,
     OperationKind,
     Standing,
+    carried,
     change,
     legs,
     lines_of,
     mark,
     operation,
     tranches_of,
+    with_operation,
 )
 
 ESCROW = Actor(id="escrow", role=Role.SERVICE)
@@ -55,7 +57,7 @@ def send_again(order: Escrow, group: Group, message: Message, now: datetime) -> 
     effects = Effects(order)
     for leg in _legs(order, group):
         if leg.standing is Standing.FAILED:
-            sent = send(effects.order, leg.kind, tranches_of(effects.order, waiting & set(leg.lines)))
+            sent = send(effects.order, leg.kind, tranches_of(effects.order, waiting & set(carried(order, leg))))
             effects = Effects(
                 sent.order, (*effects.messages, *sent.messages), (*effects.postings, *sent.postings)
             )
@@ -77,7 +79,9 @@ def ask_what_became(order: Escrow, group: Group, message: Message, now: datetime
 def repeat_operation(order: Escrow, group: Group, message: OperationNotFound, now: datetime) -> Effects:
     """send it again under the same operation id: it never arrived"""
     lost = operation(order, message.operation_id)
-    return Effects(order, (_command(order, lost),) if lost else ())
+    if lost is None:
+        return Effects(order)
+    return Effects(with_operation(order, replace(lost, repeats=lost.repeats + 1)), (_command(order, lost),))
 
 
 @act

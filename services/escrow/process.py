@@ -334,9 +334,9 @@ def _check_reachable(process: Process[S]) -> None:
     for state, _, move in process.moves():
         if isinstance(move, Move) and move.to is not None:
             edges[state].add(move.to)
+    for state in set(process.states) - _closure(edges, process.start):
+        raise BrokenTable(f"{state.name} cannot be reached from {process.start.name}")
     for state in process.states:
-        if state not in _closure(edges, process.start):
-            raise BrokenTable(f"{state.name} cannot be reached from {process.start.name}")
         if not _closure(edges, state) & set(process.resting):
             raise BrokenTable(f"{state.name} never comes to rest")
 

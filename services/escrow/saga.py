@@ -19,9 +19,9 @@ from contracts.payments import (ChargebackReceived, ChargebackReversed, Operatio
                                 PayoutSucceeded, RefundFailed, RefundSucceeded)
 from runtime.decision import TimeUp
 from escrow import policy
-from escrow.actions import (claim, cover_chargeback, end_case, hold_funds, record_replacement, record_return,
-                            record_shipment, record_why, refund, refund_cancelled, refund_recovered, release, restore,
-                            split, suspend, undo_release)
+from escrow.actions import (claim, cover_chargeback, end_case, give_up_hold, hold_funds, record_replacement,
+                            record_return, record_shipment, record_why, refund, refund_cancelled, refund_recovered,
+                            release, restore, split, suspend, undo_release)
 from escrow.announcements import (announce_chargeback, announce_funds_held, announce_funds_secured, announce_review,
                                   ask_for_screening, ask_if_paid_already, ask_operator, close_case, decline, lapse,
                                   open_case, remember_stop, remind_buyer, remind_seller, rest)
@@ -65,6 +65,10 @@ def releasing(why: Why, *first: Act) -> Move[State]:
 
 def resting(state: State) -> Move[State]:
     return go(state, do=[rest(Outcome(state.value))])
+
+def bank_keeps_it(*first: Act) -> Move[State]:
+    return go(CHARGED_BACK, do=[*first, close_case("charged_back"), record_why(Why.CHARGEBACK),
+                                rest(Outcome.CHARGED_BACK)])
 
 def to_buyer(why: Why, fault: Fault, *first: Act) -> Ask:
     """From wherever the money is: the hold, the seller's balance, then deposit and fund (P8)."""
@@ -256,8 +260,9 @@ ESCROW = Process(START, resting=RESTING, by_hand=(WITH_OPERATOR,), rows=[
                                          to=CHARGEBACK, do=[suspend, announce_chargeback, ask_if_paid_already],
                                          within=policy.chargeback, pauses=True),
     on(ChargebackReversed,  CHARGEBACK,  then=back(at_least=policy.minimum_remainder, do=[restore])),
-    on(TimeUp,              CHARGEBACK,  to=CHARGED_BACK, do=[close_case("charged_back"), record_why(Why.CHARGEBACK),
-                                                              rest(Outcome.CHARGED_BACK)]),
+    on(TimeUp,              CHARGEBACK,  then=either(payout_bounced, {
+        True:  bank_keeps_it(undo_release, give_up_hold),
+        False: bank_keeps_it()})),
     on(DepositClaimed,      CHARGED_BACK,                            do=[cover_chargeback]),
     on(ChargebackReceived,  REFUNDING, REFUNDED,                     do=[ask_operator("chargeback_after_refund")]),
     on(ChargebackReceived,  RELEASING, RELEASED, SETTLING, SETTLED,  do=[ask_operator("chargeback_after_release")]),

@@ -85,6 +85,7 @@ class Operation(Struct, frozen=True, omit_defaults=True):
 
     Lines that wait for one operation entered it together and walk together until it is answered, so an answer never
     finds them in different states. `amount` is minor units: settlement currency for a payout, presentment otherwise.
+    `repeats` counts how often it was sent again under its own id.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Operation(Struct, frozen=True, omit_defaults=True):
     lines: tuple[int, ...]
     amount: int
     standing: Standing = Standing.SENT
+    repeats: int = 0
 
 
 class Chargeback(Struct, frozen=True, omit_defaults=True):
@@ -242,6 +244,12 @@ def legs(order: Escrow, tranche: Tranche) -> tuple[Operation, ...]:
     """The operations that carry the tranche's money now: the newest of each kind, without those it replaced."""
     current = {tranche.payout_id, tranche.refund_id, tranche.claim_id}
     return tuple(each for each in order.operations if each.id in current)
+
+
+def carried(order: Escrow, by: Operation) -> tuple[int, ...]:
+    """The lines whose money this operation carries now; none when another was sent in its place. Fewer than its `lines`
+    when it failed and only some of them were sent again."""
+    return tuple(tranche.line_no for tranche in order.tranches if by in legs(order, tranche))
 
 
 def open_chargeback(order: Escrow) -> bool:

@@ -103,8 +103,8 @@ CREATE CONSTRAINT TRIGGER account_within_bounds AFTER INSERT OR UPDATE ON ledger
 
 CREATE CONSTRAINT TRIGGER account_named_by_form AFTER INSERT ON ledger_accounts
     FOR EACH ROW WHEN (
-        NEW.id !~ ('^(clearing|hold|payable|reserve|fees|fund|fx|refund_transit|payout_transit|deposit|claims'
-            '|chargeback|write_off):[^#]+(#[0-9]+)?:[A-Z]{3}$')
+        NEW.id !~ ('^((clearing|fees|fund|fx|refund_transit|payout_transit|claims):[^#]+#[0-9]+'
+            '|(hold|payable|reserve|deposit|chargeback|write_off):[^#]+):[A-Z]{3}$')
     )
     EXECUTE FUNCTION ledger_account_refused();
 

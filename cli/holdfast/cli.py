@@ -1,0 +1,365 @@
+"""The command line. One verb a need; errors in one line, with what to do."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from holdfast import stack
+from holdfast.clockwork import Clockwork
+from holdfast.embedded import EmbeddedError
+from holdfast.flows import flows as read_flows
+from holdfast.replay.reader import BadRow, MissingColumns, Plan
+from holdfast.replay.report import Report, show, show_flows, show_proofs
+from holdfast.replay.run import LEAD, read_file
+from holdfast.replay.run import replay as play
+from runtime.clock import VirtualClock
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Buyer protection for a marketplace: escrow, deposits, disputes and identity over Kafka and PostgreSQL.",
+)
+clock_app = typer.Typer(no_args_is_help=True, help="The virtual clock of a running stack.")
+dlq_app = typer.Typer(no_args_is_help=True, help="Dead letters: parked keys and what to do with them.")
+app.add_typer(clock_app, name="clock")
+app.add_typer(dlq_app, name="dlq")
+
+console = Console()
+errors = Console(stderr=True)
+OPERATOR = {"holdfast-actor": f"operator:{os.environ.get('USER', 'operator') or 'operator'}"}
+EXAMPLE = Path(__file__).parents[2] / "examples" / "marketplace.csv"
+
+FolderOption = Annotated[
+    Path | None, typer.Option("--folder", help="Where the stack keeps data and logs; .holdfast/run if not given.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+def main() -> None:
+    """Entry point of the console script. Exit codes: 0 done, 1 not clean, 2 could not be done, 130 interrupted."""
+    try:
+        app()
+    except EmbeddedError as error:
+        _fail(str(error))
+    except httpx.HTTPError as error:
+        _fail(f"a service does not answer: {error!r}; see the logs in {stack.default_folder()}")
+    except KeyboardInterrupt:
+        errors.print("stopped")
+        sys.exit(130)
+
+
+@app.command()
+def up(
+    folder: FolderOption = None,
+    real_clock: Annotated[bool, typer.Option("--real-clock", help="Follow the machine's clock.")] = False,
+) -> None:
+    """Start everything and stay until Ctrl-C. Example: holdfast up --real-clock"""
+    start = None if real_clock else datetime.now(UTC)
+    with stack.running(folder or stack.default_folder(), clock=start, say=_say) as running:
+        _tell_where(running.addresses)
+        console.print("Ctrl-C ends it")
+        signal.pause()
+
+
+@app.command()
+def down(folder: FolderOption = None) -> None:
+    """Stop the stack that runs on the folder. Example: holdfast down"""
+    addresses = stack.find(folder)
+    os.kill(addresses.pid, signal.SIGTERM)
+    for _ in range(600):
+        try:
+            stack.find(folder)
+        except EmbeddedError:
+            console.print("stopped")
+            return
+        time.sleep(0.1)
+    _fail(f"process {addresses.pid} has not stopped within a minute")
+
+
+@app.command()
+def demo(
+    folder: FolderOption = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything up afterwards.")] = False,
+) -> None:
+    """Sixty days of a small marketplace on real servers, in about two minutes. Example: holdfast demo --keep"""
+    console.print("[bold]Holdfast[/]: five services, real PostgreSQL and Kafka, sixty days under a virtual clock")
+    report = _replay(EXAMPLE, folder, strict=False, keep=keep, as_json=False)
+    if keep:
+        _tell_where(stack.find(folder))
+        console.print("look further: holdfast flows · holdfast money · holdfast dlq list · holdfast clock show")
+        console.print("end it: holdfast down")
+    else:
+        console.print("look further: make demo KEEP=1, then holdfast flows · money · dlq list · clock show")
+    _leave(report)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV, one row an order line; columns as in examples/marketplace.csv.")],
+    folder: FolderOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Introduce no sellers and buyers by yourself.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything up afterwards.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Drive the system with a file of orders, and report. Example: holdfast replay examples/marketplace.csv --json"""
+    _leave(_replay(file, folder, strict=strict, keep=keep, as_json=as_json))
+
+
+@app.command()
+def money(folder: FolderOption = None, as_json: JsonOption = False) -> None:
+    """Prove the ledgers of the running stack, now. Example: holdfast money --json"""
+    addresses = stack.find(folder)
+    proofs = {name: _get(addresses, name, "/money/proof") for name in ("escrow", "deposits")}
+    if as_json:
+        print(json.dumps(proofs))
+    else:
+        show_proofs(proofs, console)
+    if not all(proof["ok"] for proof in proofs.values()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def flows(folder: FolderOption = None, as_json: JsonOption = False) -> None:
+    """Topics: produced, consumed, lag, dead letters. Example: holdfast flows"""
+    told = asyncio.run(read_flows(stack.find(folder).kafka))
+    if as_json:
+        print(json.dumps([flow._asdict() for flow in told]))
+    else:
+        show_flows(told, console)
+
+
+@clock_app.command("show")
+def clock_show(folder: FolderOption = None) -> None:
+    """What time it is in the stack. Example: holdfast clock show"""
+    setting = stack.find(folder).clock
+    kind, _, path = setting.partition(":")
+    console.print(VirtualClock(Path(path)).now().isoformat() if kind == "virtual" else "the real clock")
+
+
+@clock_app.command("advance")
+def clock_advance(
+    moment: Annotated[str, typer.Argument(help="Days such as 10d, hours such as 6h, or an ISO 8601 time.")],
+    folder: FolderOption = None,
+) -> None:
+    """Move the clock forward, firing what falls due on the way, in order. Example: holdfast clock advance 10d"""
+    addresses = stack.find(folder)
+
+    async def advance() -> datetime:
+        async with httpx.AsyncClient(timeout=30) as http:
+            clockwork = Clockwork(addresses, http)
+            await clockwork.advance_to(_moment(moment, clockwork.clock.now()))
+            await clockwork.settle()
+            return clockwork.clock.now()
+
+    console.print(asyncio.run(advance()).isoformat())
+
+
+@dlq_app.command("list")
+def dlq_list(folder: FolderOption = None, as_json: JsonOption = False) -> None:
+    """What is parked, by service and key. Example: holdfast dlq list"""
+    addresses = stack.find(folder)
+    letters = [
+        {"service": name, **letter}
+        for name in addresses.services
+        for letter in _get(addresses, name, "/dead-letters")["letters"]
+    ]
+    if as_json:
+        print(json.dumps(letters))
+        return
+    for letter in letters:
+        console.print(
+            f"{letter['service']:10} key {letter['key']}  letter {letter['seq']}  {letter['status']}  "
+            f"{letter['topic']}  {letter['code']}: {letter['error']}",
+            markup=False,
+        )
+    console.print(f"{len(letters)} parked messages")
+
+
+@dlq_app.command("replay")
+def dlq_replay(
+    service: Annotated[str, typer.Argument(help="orders, escrow, deposits, disputes, identity …")],
+    key: str,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+    do: Annotated[
+        bool, typer.Option("--do", help="Really do it; else only what would happen is shown.")
+    ] = False,
+    folder: FolderOption = None,
+) -> None:
+    """Handle a parked key's messages again, in order: a dry run unless --do.
+    Example: holdfast dlq replay escrow ord-0001 --reason "fixed in 1.2" --do"""
+    body = {"reason": reason, "dry_run": not do}
+    told = _post(stack.find(folder), service, f"/dead-letters/{key}/replay", body)
+    for letter in told["letters"]:
+        console.print(f"letter {letter['seq']}: {letter}", markup=False)
+    console.print(f"{'dry run: ' if told['dry_run'] else ''}{told['left']} left parked")
+
+
+@dlq_app.command("discard")
+def dlq_discard(
+    service: Annotated[str, typer.Argument(help="orders, escrow, deposits, disputes, identity …")],
+    key: str,
+    letter: Annotated[int, typer.Argument(help="Number of the key's first letter, as `dlq list` shows it.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+    folder: FolderOption = None,
+) -> None:
+    """Give up a key's first message for good. Example: holdfast dlq discard escrow ord-0001 7 --reason "was a test" """
+    told = _post(stack.find(folder), service, f"/dead-letters/{key}/discard", {"reason": reason, "seq": letter})
+    console.print(f"discarded; {told['left']} left behind it, replay them")
+
+
+def _replay(file: Path, folder: Path | None, *, strict: bool, keep: bool, as_json: bool) -> Report:
+    plans, bad_rows = _read(file)
+    if not plans:
+        _fail(f"{file} holds no order that can be tried; {len(bad_rows)} rows are bad")
+    folder = folder or stack.default_folder()
+    start = min(plan.placed_at for plan in plans) - LEAD
+    say: Callable[[str], None] = errors.print if as_json else _say
+    with _stack(folder, start, keep, say) as addresses, _progress(as_json) as progress:
+        report = asyncio.run(play(addresses, plans, bad_rows, strict=strict, progress=progress))
+    if as_json:
+        print(json.dumps(report.to_dict()))
+    else:
+        show(report, console)
+    return report
+
+
+def _read(file: Path) -> tuple[list[Plan], list[BadRow]]:
+    try:
+        return read_file(file)
+    except MissingColumns as error:
+        _fail(f"{file}: {error}")
+    except UnicodeDecodeError:
+        _fail(f"{file} is not UTF-8 text")
+    except OSError as error:
+        _fail(f"{file} cannot be read: {error.strerror}")
+
+
+@contextmanager
+def _stack(folder: Path, start: datetime, keep: bool, say: Callable[[str], None]) -> Iterator[stack.Addresses]:
+    if not keep:
+        with stack.running(folder, clock=start, say=say) as running:
+            yield running.addresses
+        return
+    yield _detached(folder, start, say)
+
+
+def _detached(folder: Path, start: datetime, say: Callable[[str], None]) -> stack.Addresses:
+    """A stack in a process of its own that outlives this one."""
+    stack.clear(folder)
+    log = folder.parent / "keeper.log"
+    with log.open("wb") as out:
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "holdfast.keeper", str(folder), start.isoformat()],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    say("starting everything in the background")
+    try:
+        while keeper.poll() is None:
+            try:
+                return stack.find(folder)
+            except EmbeddedError:
+                time.sleep(0.1)
+    except BaseException:
+        keeper.terminate()
+        keeper.wait()
+        raise
+    raise EmbeddedError("not_started", f"the stack did not start; {log} says:\n{log.read_text()[-2000:]}")
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str, int, int, datetime], None]]:
+    if quiet:
+        yield lambda *_: None
+    elif console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("replaying", total=None)
+
+            def move(what: str, done: int, of: int, now: datetime) -> None:
+                words = f"{what}, it is {now:%d %B %Y %H:%M}"
+                bar.update(task, description=words, completed=done or None, total=of or None)
+
+            yield move
+    else:
+        last = [time.monotonic()]
+
+        def tell(what: str, done: int, of: int, now: datetime) -> None:
+            if time.monotonic() - last[0] > 5:
+                last[0] = time.monotonic()
+                console.print(f"{what}, it is {now:%d %B %Y %H:%M}" + (f", {done} of {of} actions" if of else ""))
+
+        yield tell
+
+
+def _leave(report: Report) -> None:
+    if not report.clean:
+        raise typer.Exit(1)
+
+
+def _tell_where(addresses: stack.Addresses) -> None:
+    for name, base in addresses.services.items():
+        console.print(f"  {name:10} {base}", highlight=False)
+    console.print(f"  Kafka      {addresses.kafka}", highlight=False)
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    from datetime import timedelta
+
+    units = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+    if text[:-1].isdecimal() and text[-1] in units:
+        return now + int(text[:-1]) * units[text[-1]]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        _fail(f"{text!r} is neither days (10d), hours (6h), minutes (5m) nor an ISO 8601 time")
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment < now:
+        _fail(f"the clock shows {now.isoformat()} and cannot go back")
+    return moment
+
+
+def _get(addresses: stack.Addresses, service: str, path: str) -> Any:
+    return _told(httpx.get(f"{_base(addresses, service)}{path}", headers=OPERATOR, timeout=60))
+
+
+def _post(addresses: stack.Addresses, service: str, path: str, body: dict[str, Any]) -> Any:
+    return _told(httpx.post(f"{_base(addresses, service)}{path}", headers=OPERATOR, json=body, timeout=60))
+
+
+def _base(addresses: stack.Addresses, service: str) -> str:
+    if service not in addresses.services:
+        _fail(f"there is no service {service!r}; it is one of {', '.join(addresses.services)}")
+    return addresses.services[service]
+
+
+def _told(answer: httpx.Response) -> Any:
+    told = answer.json()
+    if answer.is_error:
+        _fail(f"{told.get('code', answer.status_code)}: {told.get('detail', answer.text)}")
+    return told
+
+
+def _say(text: str) -> None:
+    console.print(f"… {text}")
+
+
+def _fail(text: str) -> NoReturn:
+    errors.print(f"holdfast: {text}", markup=False, highlight=False)
+    raise SystemExit(2)

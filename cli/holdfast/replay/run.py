@@ -1,0 +1,36 @@
+"""A replay from file to report, on a stack that runs."""
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+
+from holdfast.flows import flows
+from holdfast.replay.driver import Driver, Progress
+from holdfast.replay.reader import BadRow, Plan, read
+from holdfast.replay.report import Report, gather
+from holdfast.replay.watch import Watch
+from holdfast.stack import Addresses
+
+LEAD = timedelta(hours=1)
+"""How long before the first order the clock starts, for sellers and buyers to be introduced."""
+
+
+def read_file(path: Path) -> tuple[list[Plan], list[BadRow]]:
+    """The plans of a file and its bad rows. Raises `MissingColumns`, OSError, UnicodeDecodeError."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return read(file)
+
+
+async def replay(
+    addresses: Addresses, plans: Sequence[Plan], bad_rows: list[BadRow], *, strict: bool, progress: Progress
+) -> Report:
+    """Plays the plans and reports. The stack's virtual clock must not stand behind the first order."""
+    started = time.monotonic()
+    limits = httpx.Limits(max_keepalive_connections=40)
+    async with httpx.AsyncClient(timeout=30, limits=limits) as http, Watch(addresses.kafka) as watch:
+        played = await Driver(addresses, http, watch, progress).play(plans, strict=strict)
+        told = await flows(addresses.kafka)
+        return await gather(http, addresses, plans, bad_rows, played, told, time.monotonic() - started)

@@ -1,0 +1,64 @@
+"""Another system that listens: every event of the services, as anybody could read it from Kafka."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from contracts.envelope import Envelope, read
+from contracts.message import PARTITIONS
+from contracts.registry import TOPICS
+
+EVENTS = tuple(topic for topic in TOPICS if ".events." in topic)
+
+
+class Watch:
+    """Reads all event topics from their end on. `heard` are the events since the last `take`, in order for each key."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False, fetch_max_wait_ms=50
+        )
+        self._seen: dict[str, int] = {}
+        self._heard: list[tuple[Envelope, dict[str, Any]]] = []
+        self._moved = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.types: Counter[str] = Counter()
+
+    async def __aenter__(self) -> "Watch":
+        await self._consumer.start()
+        places = [TopicPartition(topic, partition) for topic in EVENTS for partition in range(PARTITIONS)]
+        self._consumer.assign(places)
+        await self._consumer.seek_to_end(*places)
+        for place in places:
+            self._seen[f"{place.topic}/{place.partition}"] = await self._consumer.position(place)
+        self._task = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._consumer.stop()
+
+    async def _read(self) -> None:
+        while True:
+            for place, records in (await self._consumer.getmany(timeout_ms=500)).items():
+                for record in records:
+                    envelope = read(record.headers, record.key, record.value)
+                    self.types[envelope.type] += 1
+                    self._heard.append((envelope, msgspec.json.decode(envelope.data)))
+                self._seen[f"{place.topic}/{place.partition}"] = records[-1].offset + 1
+            self._moved.set()
+
+    async def take(self, published: Mapping[str, int]) -> list[tuple[Envelope, dict[str, Any]]]:
+        """What was heard since the last call, once everything up to `published` (topic/partition → offset) was."""
+        async with asyncio.timeout(30):
+            while any(self._seen[place] < end for place, end in published.items() if place in self._seen):
+                self._moved.clear()
+                await self._moved.wait()
+        heard, self._heard = self._heard, []
+        return heard

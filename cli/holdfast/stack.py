@@ -1,0 +1,234 @@
+"""The whole of Holdfast on one machine: real servers, the five services and the simulators, each a process.
+
+A `Stack` belongs to the process that started it and ends with it, however that ends. Another process finds it by its
+folder (`Stack.find`): addresses stand in `stack.json`, logs beside it.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from holdfast.embedded import EmbeddedError, Kafka, Postgres, start_servers
+from holdfast.embedded.jars import home
+from holdfast.embedded.ports import free_ports, is_open
+from holdfast.embedded.process import Program, ServerProcess
+from holdfast.topics import provision
+from runtime.clock import VirtualClock
+
+SERVICES = ("orders", "escrow", "deposits", "disputes", "identity")
+SIMULATORS = ("payments", "carrier")
+PORTS = dict(zip((*SERVICES, *SIMULATORS), (8201, 8202, 8203, 8204, 8205, 8211, 8212), strict=True))
+"""Where the processes listen if these ports are free; on others if not."""
+
+READY_WITHIN = 60.0
+STOP_WITHIN = 30.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """What others need to use a running stack. `services` are base addresses by name, simulators included."""
+
+    pid: int
+    postgres: str
+    kafka: str
+    clock: str
+    services: Mapping[str, str]
+    databases: Mapping[str, str] = field(repr=False)
+
+
+def default_folder() -> Path:
+    """Where a stack keeps its data and logs: `run` in the home of fetched files."""
+    return home() / "run"
+
+
+class Stack:
+    """A running stack of ours. Make one with `Stack.start`, or better with `running`."""
+
+    def __init__(self, folder: Path, addresses: Addresses, servers: tuple[Postgres, Kafka]) -> None:
+        self.folder = folder
+        self.addresses = addresses
+        self.postgres, self.kafka = servers
+        self.processes: dict[str, ServerProcess] = {}
+
+    @classmethod
+    def start(
+        cls, folder: Path, *, clock: datetime | None, say: Say = print, settings: Mapping[str, str] | None = None
+    ) -> "Stack":
+        """Starts everything on an empty `folder` and returns when every process is ready; `clock` is where a virtual
+        clock starts, None the real one. Blocks; do not call it inside an event loop.
+
+        Raises EmbeddedError: already_running, and whatever a server or service ends with, with the end of its log.
+        """
+        clear(folder)
+        say("starting PostgreSQL and Kafka")
+        servers = start_servers(folder)
+        postgres, kafka = servers
+        stack = cls(folder, Addresses(os.getpid(), postgres.dsn(), kafka.bootstrap, "real", {}, {}), servers)
+        try:
+            say("making databases and topics")
+            databases = asyncio.run(_prepare(postgres, kafka))
+            setting = "real"
+            if clock is not None:
+                VirtualClock.create(folder / "clock", clock)
+                setting = f"virtual:{folder / 'clock'}"
+            ports = _ports()
+            services = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+            stack.addresses = Addresses(os.getpid(), postgres.dsn(), kafka.bootstrap, setting, services, databases)
+            say("starting five services and two simulators")
+            stack._start_processes(ports, settings or {})
+            (folder / "stack.json").write_text(json.dumps(asdict(stack.addresses), indent=1))
+            (folder / "stack.json").chmod(0o600)
+        except BaseException:
+            stack.stop(say=lambda _: None)
+            raise
+        return stack
+
+    def _start_processes(self, ports: Mapping[str, int], settings: Mapping[str, str]) -> None:
+        for name, port in ports.items():
+            self.processes[name] = ServerProcess(self._program(name, port, settings))
+        with ThreadPoolExecutor(len(ports)) as pool:
+            starting = [
+                pool.submit(process.start, lambda port=ports[name]: _is_ready(port), within=READY_WITHIN)
+                for name, process in self.processes.items()
+            ]
+            for one in starting:
+                one.result()
+
+    def _program(self, name: str, port: int, settings: Mapping[str, str]) -> Program:
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        environment = {
+            **os.environ,
+            "HOLDFAST_DATABASE_URL": self.addresses.databases[name],
+            "HOLDFAST_KAFKA_BOOTSTRAP": self.addresses.kafka,
+            "HOLDFAST_ENVIRONMENT": "development",
+            "HOLDFAST_CLOCK": self.addresses.clock,
+            "HOLDFAST_PORT": str(port),
+            "HOLDFAST_LOG_LEVEL": "warning",
+            **settings,
+        }
+        module = f"simulators.{name}" if name in SIMULATORS else name
+        if name in SIMULATORS:
+            environment |= {
+                f"HOLDFAST_WEBHOOK_{service.upper()}": f"{self.addresses.services[service]}/webhooks"
+                for service in ("orders", "escrow", "deposits")
+            }
+        return Program(
+            name=name,
+            command=[sys.executable, "-m", module],
+            folder=folder,
+            log=self.folder / f"{name}.log",
+            stop_signal=signal.SIGTERM,
+            environment=environment,
+        )
+
+    def stop(self, say: Say = print) -> None:
+        """Services first, all at once, then the servers. Safe to call twice."""
+        say("stopping")
+        with ThreadPoolExecutor(max(len(self.processes), 1)) as pool:
+            list(pool.map(lambda process: process.stop(within=STOP_WITHIN), self.processes.values()))
+        self.kafka.stop()
+        self.postgres.stop()
+        (self.folder / "stack.json").unlink(missing_ok=True)
+
+
+def find(folder: Path | None = None) -> Addresses:
+    """The addresses of the stack that runs on this folder. Raises EmbeddedError: not_running."""
+    folder = folder or default_folder()
+    path = folder / "stack.json"
+    if path.exists():
+        addresses = Addresses(**json.loads(path.read_text()))
+        if psutil.pid_exists(addresses.pid):
+            return addresses
+    raise EmbeddedError("not_running", f"no stack runs on {folder}; start one with `holdfast up`")
+
+
+def clear(folder: Path) -> None:
+    """An empty folder for a new stack, whatever an earlier one left. Raises EmbeddedError: already_running."""
+    try:
+        addresses = find(folder)
+    except EmbeddedError:
+        pass
+    else:
+        raise EmbeddedError(
+            "already_running", f"a stack runs on {folder} (process {addresses.pid}); end it with `holdfast down`"
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+
+
+@contextmanager
+def running(
+    folder: Path, *, clock: datetime | None, say: Say = print, settings: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """A stack for the time of a block; stopped at its end, on an exception and on Ctrl-C or SIGTERM at any moment."""
+
+    def interrupted(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupted)
+    try:
+        stack = Stack.start(folder, clock=clock, say=say, settings=settings)
+        try:
+            yield stack
+        finally:
+            # A second Ctrl-C must not leave half of it running.
+            ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            try:
+                stack.stop(say)
+            finally:
+                signal.signal(signal.SIGINT, ignored)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+async def _prepare(postgres: Postgres, kafka: Kafka) -> dict[str, str]:
+    await provision(kafka.bootstrap)
+    return {name: await postgres.create_service(name) for name in (*SERVICES, *SIMULATORS)}
+
+
+def _ports() -> dict[str, int]:
+    if not any(is_open(port) for port in PORTS.values()):
+        return dict(PORTS)
+    return dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def resident_bytes(stack: Stack) -> int:
+    """Memory of all processes of the stack, shared pages counted once each (PSS where the system tells it)."""
+    total = 0
+    for pid in _pids(stack):
+        try:
+            memory = psutil.Process(pid).memory_full_info()
+            total += getattr(memory, "pss", 0) or memory.rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def _pids(stack: Stack) -> Sequence[int]:
+    roots = [stack.postgres.pid, stack.kafka.pid, *(process.pid for process in stack.processes.values())]
+    return [pid for root in roots for pid in (root, *(child.pid for child in psutil.Process(root).children(True)))]
