@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -194,9 +194,7 @@ def dlq_replay(
     service: Annotated[str, typer.Argument(help="orders, escrow, deposits, disputes, identity …")],
     key: str,
     reason: Annotated[str, typer.Option(help="Why; it is kept.")],
-    do: Annotated[
-        bool, typer.Option("--do", help="Really do it; else only what would happen is shown.")
-    ] = False,
+    do: Annotated[bool, typer.Option("--do", help="Really do it; else only what would happen is shown.")] = False,
     folder: FolderOption = None,
 ) -> None:
     """Handle a parked key's messages again, in order: a dry run unless --do.
@@ -320,8 +318,6 @@ def _tell_where(addresses: stack.Addresses) -> None:
 
 
 def _moment(text: str, now: datetime) -> datetime:
-    from datetime import timedelta
-
     units = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
     if text[:-1].isdecimal() and text[-1] in units:
         return now + int(text[:-1]) * units[text[-1]]

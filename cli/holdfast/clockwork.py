@@ -1,8 +1,10 @@
 """Drives the virtual clock of a stack: forward from one due timer to the next, and only when all is quiet.
 
 Quiet means that nothing is on its way: every outbox is empty, no timer is due, and every reader of a topic has handled
-at least what anybody published there. Each process tells its part; the pass is sound because what a process published
-is told with or after the moment its outbox was empty, and what a reader misses shows as unhandled.
+at least what anybody published there. Each process tells its part, in one pass that begins after the last action. A
+pass is sound because a process tells what it published after the moment its outbox was empty, so what another one
+misses shows as unhandled; and because those that send webhooks, which are published nowhere, are asked before those
+that receive them.
 """
 
 import asyncio
@@ -14,7 +16,7 @@ from typing import Any
 import httpx
 
 from holdfast.embedded import EmbeddedError
-from holdfast.stack import Addresses
+from holdfast.stack import SIMULATORS, Addresses
 from runtime.clock import VirtualClock
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
@@ -34,7 +36,10 @@ class Clockwork:
             raise EmbeddedError("real_clock", "this stack runs on the real clock, which nobody can move")
         self.clock = VirtualClock(Path(path))
         self._http = http
-        self._urls = [f"{base}/dev/progress" for base in addresses.services.values()]
+        self._urls = tuple(
+            [f"{base}/dev/progress" for name, base in addresses.services.items() if (name in SIMULATORS) is sender]
+            for sender in (True, False)
+        )
         self.published: dict[str, int] = {}
 
     async def settle(self) -> datetime | None:
@@ -45,7 +50,7 @@ class Clockwork:
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + QUIET_WITHIN, FIRST_PAUSE
         while True:
-            told = await asyncio.gather(*(self._ask(url) for url in self._urls))
+            told = [one for urls in self._urls for one in await asyncio.gather(*(self._ask(url) for url in urls))]
             busy = self._busy(told)
             if not busy:
                 due = [datetime.fromisoformat(one["next_timer"]) for one in told if one["next_timer"]]

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -103,7 +104,7 @@ class Stack:
             self.processes[name] = ServerProcess(self._program(name, port, settings))
         with ThreadPoolExecutor(len(ports)) as pool:
             starting = [
-                pool.submit(process.start, lambda port=ports[name]: _is_ready(port), within=READY_WITHIN)
+                pool.submit(process.start, partial(_is_ready, ports[name]), within=READY_WITHIN)
                 for name, process in self.processes.items()
             ]
             for one in starting:

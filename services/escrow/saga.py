@@ -51,8 +51,8 @@ CASE        = (DisputeWithdrawn, DisputeResolved, ReturnShipped, ReturnReceived,
 RESULTS     = (PayoutSucceeded, PayoutFailed, RefundSucceeded, RefundFailed, OperationNotFound)
 BY_OPERATOR = (RetryOperation, RecordOperationResult)
 
-HELD, OWED, PAID = Whereabouts
-BUYER, SELLER, NOBODY = Fault
+HELD, OWED, PAID = Whereabouts.HELD, Whereabouts.OWED, Whereabouts.PAID
+BUYER, SELLER, NOBODY = Fault.BUYER, Fault.SELLER, Fault.NOBODY
 
 
 # Steps that several rows take.

@@ -12,7 +12,7 @@ from escrow.hearing import begin, check_right, hear
 from escrow.process import No, ReminderDue, Skip
 from escrow.saga import ESCROW
 from escrow.state import Escrow, State, at_rest, every_line, with_operator
-from escrow.walk import Walked, walk
+from escrow.walk import Walk, walk
 from ledger.store import LedgerStore
 from runtime.decision import Aggregate, Column, Look, Outcome, Refused, Route, Service, Timer, TimeUp, to
 
@@ -28,26 +28,26 @@ def decide(before: Escrow | None, message: Message | TimeUp, now: datetime, look
     if before is None:
         if not isinstance(message, OrderPaid | LatePaymentReceived):
             return _nothing_known(heard_as)
-        order = begin(message)
-        walked = walk(ESCROW, Walked(order), message, every_line(order), now)
-        return _outcome(None, walked, message)
+        so_far = Walk(begin(message))
+        walk(ESCROW, so_far, message, every_line(so_far.order), now)
+        return _outcome(None, so_far, message)
     heard = hear(before, heard_as, now)
-    notes = (heard.note,) if heard.note else ()
-    walked = walk(ESCROW, Walked(heard.order, heard.messages, heard.postings, notes), heard_as, heard.lines, now)
-    return _outcome(before, walked, message)
+    so_far = Walk(heard.order, [*heard.messages], [*heard.postings], [heard.note] if heard.note else [])
+    walk(ESCROW, so_far, heard_as, heard.lines, now)
+    return _outcome(before, so_far, message)
 
 
 def _nothing_known(message: Message | TimeUp | ReminderDue) -> Outcome[Escrow]:
-    match ESCROW.branch(State.START, type(message)):
+    match ESCROW.table.get((State.START, type(message))):
         case No(code, because):
             raise Refused(code, because)
         case Skip(because):
             return Outcome(note=because)
-        case unexpected:
-            raise AssertionError(f"{type(message).__name__} moves an order that is not known: {unexpected}")
+        case _:
+            return Outcome(note="a timer of an order that is not known")
 
 
-def _outcome(before: Escrow | None, walked: Walked, message: Message | TimeUp) -> Outcome[Escrow]:
+def _outcome(before: Escrow | None, walked: Walk, message: Message | TimeUp) -> Outcome[Escrow]:
     after = _leave_queue(walked.order)
     return Outcome(
         state=None if after == before else after,
@@ -60,7 +60,7 @@ def _outcome(before: Escrow | None, walked: Walked, message: Message | TimeUp) -
 
 def _leave_queue(order: Escrow) -> Escrow:
     """Entries of the operators' queue whose lines do not wait there any more are closed."""
-    if not with_operator(order):
+    if not (order.concerns and with_operator(order)):
         return order
     waiting = {tranche.line_no for tranche in order.tranches if tranche.state is State.WITH_OPERATOR}
     return replace(
@@ -72,20 +72,26 @@ def _leave_queue(order: Escrow) -> Escrow:
     )
 
 
-def earliest(order: Escrow) -> dict[str, datetime | None]:
-    """When each of the order's two timers is due, or None."""
-    return {
-        DEADLINE: min((each.deadline_at for each in order.tranches if each.deadline_at), default=None),
-        REMINDER: min((each.remind_at for each in order.tranches if each.remind_at), default=None),
-    }
+def earliest(order: Escrow) -> tuple[datetime | None, datetime | None]:
+    """When the order's two timers are due, deadline and reminder; None where no line waits for one."""
+    deadline = reminder = None
+    for tranche in order.tranches:
+        if tranche.deadline_at and (deadline is None or tranche.deadline_at < deadline):
+            deadline = tranche.deadline_at
+        if tranche.remind_at and (reminder is None or tranche.remind_at < reminder):
+            reminder = tranche.remind_at
+    return deadline, reminder
 
 
-def _timers(before: Escrow | None, after: Escrow, message: Message | TimeUp) -> tuple[Timer, ...]:
+def _timers(before: Escrow | None, after: Escrow, message: Message | TimeUp) -> list[Timer]:
     """Only what changed, except that a timer that fired is gone and is set again while a line waits for it."""
-    was: dict[str, datetime | None] = earliest(before) if before else {DEADLINE: None, REMINDER: None}
-    if isinstance(message, TimeUp):
-        was[message.name] = None
-    return tuple(Timer(name, due) for name, due in earliest(after).items() if due != was[name])
+    was = earliest(before) if before else (None, None)
+    fired = message.name if isinstance(message, TimeUp) else None
+    return [
+        Timer(name, due)
+        for name, due, due_before in zip((DEADLINE, REMINDER), earliest(after), was, strict=True)
+        if due != (None if name == fired else due_before)
+    ]
 
 
 def _paid_order(message: OrderCancelled) -> str | None:
@@ -114,7 +120,7 @@ SERVICE = Service(
                 "seller_id": Column("text", lambda order: order.seller_id),
                 "at_rest": Column("boolean", at_rest),
                 "with_operator": Column("boolean", with_operator),
-                "deadline_at": Column("timestamptz", lambda order: earliest(order)[DEADLINE]),
+                "deadline_at": Column("timestamptz", lambda order: earliest(order)[0]),
             },
         ),
     ),

@@ -196,12 +196,12 @@ Group = tuple[Tranche, ...]
 def tranches_of(order: Escrow, lines: Iterable[int]) -> Group:
     """The tranches of these lines, in the order of the order."""
     wanted = frozenset(lines)
-    return tuple(tranche for tranche in order.tranches if tranche.line_no in wanted)
+    return tuple([tranche for tranche in order.tranches if tranche.line_no in wanted])
 
 
 def lines_of(tranches: Iterable[Tranche]) -> tuple[int, ...]:
     """Their line numbers."""
-    return tuple(tranche.line_no for tranche in tranches)
+    return tuple([tranche.line_no for tranche in tranches])
 
 
 def every_line(order: Escrow) -> tuple[int, ...]:
@@ -212,7 +212,7 @@ def every_line(order: Escrow) -> tuple[int, ...]:
 def change(order: Escrow, lines: Iterable[int], how: Callable[[Tranche], Tranche]) -> Escrow:
     """The order with `how` applied to the tranches of these lines."""
     wanted = frozenset(lines)
-    return replace(order, tranches=tuple(how(each) if each.line_no in wanted else each for each in order.tranches))
+    return replace(order, tranches=tuple([how(each) if each.line_no in wanted else each for each in order.tranches]))
 
 
 def mark(order: Escrow, lines: Iterable[int], **fields: Any) -> Escrow:

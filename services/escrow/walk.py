@@ -2,7 +2,7 @@
 row in one message go as a group."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,36 +10,38 @@ from msgspec.structs import replace
 
 from contracts.message import Command, Message
 from contracts.registry import REGISTRY
-from escrow.process import Ask, Branch, Decided, Later, Move, No, Process, Resume, Skip
+from escrow.process import Act, Ask, Branch, Decided, Later, Move, No, Process, Resume, Skip
 from escrow.questions import remaining
 from escrow.state import Escrow, Kept, Paused, State, Tranche, change, tranches_of
 from ledger.postings import Posting
 from runtime.decision import Refused
 
 
-@dataclass(frozen=True, slots=True)
-class Walked:
-    """The order so far, with everything to publish and book, and notes on what had no effect."""
+@dataclass(slots=True)
+class Walk:
+    """One decision in the making: the order so far, everything to publish and book, and notes on what had no effect.
+    It belongs to the decision that made it and is gone with it."""
 
     order: Escrow
-    messages: tuple[Message, ...] = ()
-    postings: tuple[Posting, ...] = ()
-    notes: tuple[str, ...] = ()
+    messages: list[Message] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
-def walk(process: Process[State], so_far: Walked, message: Any, lines: Iterable[int], now: datetime) -> Walked:
+def walk(process: Process[State], so_far: Walk, message: Any, lines: Iterable[int], now: datetime) -> None:
     """Every line takes its row. `Refused` when all lines refuse the message, or one refuses a command: then nothing
-    has happened. Postponed messages of lines that moved are decided again, until none moves any more."""
+    may come of the walk. Postponed messages of lines that moved are decided again, until none moves any more."""
     groups = _groups(process, so_far.order, message, lines, now)
     refused = [decided for decided, _ in groups if isinstance(decided, No)]
-    if refused and (isinstance(message, Command) or len(refused) == len(groups)):
+    if refused and (len(refused) == len(groups) or isinstance(message, Command)):
         raise Refused(refused[0].code, refused[0].because)
     moved: list[int] = []
     for decided, taking in groups:
-        so_far = _take(process, so_far, decided, taking, message, now)
+        _take(process, so_far, decided, taking, message, now)
         if isinstance(decided, Move | Resume):
             moved += taking
-    return _again(process, so_far, moved, now) if moved and so_far.order.kept else so_far
+    if moved and so_far.order.kept:
+        _again(process, so_far, moved, now)
 
 
 def resolve(branch: Branch, order: Escrow, tranche: Tranche, message: Any, now: datetime) -> Decided:
@@ -60,33 +62,31 @@ def _groups(
 
 
 def _take(
-    process: Process[State], so_far: Walked, decided: Decided, lines: Sequence[int], message: Any, now: datetime
-) -> Walked:
+    process: Process[State], so_far: Walk, decided: Decided, lines: Sequence[int], message: Any, now: datetime
+) -> None:
+    order = so_far.order
     match decided:
         case Move():
-            order = change(so_far.order, lines, lambda tranche: _moved(so_far.order, tranche, decided, now))
-            return _act(_with(so_far, order), decided.do, lines, message, now)
+            so_far.order = change(order, lines, lambda tranche: _moved(order, tranche, decided, now))
+            _act(so_far, decided.do, lines, message, now)
         case Resume():
-            order = change(so_far.order, lines, lambda tranche: _resumed(process, so_far.order, tranche, decided, now))
-            return _act(_with(so_far, order), decided.do, lines, message, now)
+            so_far.order = change(order, lines, lambda tranche: _resumed(process, order, tranche, decided, now))
+            _act(so_far, decided.do, lines, message, now)
         case Later(because):
-            return _noted(_with(so_far, _keep(so_far.order, message, lines)), f"postponed: {because}")
+            so_far.order = _keep(order, message, lines)
+            so_far.notes.append(f"postponed: {because}")
         case Skip(because):
-            return _noted(so_far, because)
+            so_far.notes.append(because)
         case No(code, because):
-            return _noted(so_far, f"refused by some lines: {code}, {because}")
+            so_far.notes.append(f"refused by some lines: {code}, {because}")
 
 
-def _act(so_far: Walked, do: Sequence[Any], lines: Sequence[int], message: Any, now: datetime) -> Walked:
+def _act(so_far: Walk, do: Sequence[Act], lines: Sequence[int], message: Any, now: datetime) -> None:
     for action in do:
         effects = action.run(so_far.order, tranches_of(so_far.order, lines), message, now)
-        so_far = Walked(
-            effects.order,
-            (*so_far.messages, *effects.messages),
-            (*so_far.postings, *effects.postings),
-            so_far.notes,
-        )
-    return so_far
+        so_far.order = effects.order
+        so_far.messages += effects.messages
+        so_far.postings += effects.postings
 
 
 def _moved(order: Escrow, tranche: Tranche, move: Move[State], now: datetime) -> Tranche:
@@ -129,9 +129,9 @@ def _keep(order: Escrow, message: Message, lines: Sequence[int]) -> Escrow:
     return replace(order, kept=tuple(more if kept is same else kept for kept in order.kept))
 
 
-def _again(process: Process[State], so_far: Walked, moved: Iterable[int], now: datetime) -> Walked:
-    """Postponed messages in the order in which they came, from the first again whenever one moves a line. It ends
-    because a message that moves a line is no longer kept for it."""
+def _again(process: Process[State], so_far: Walk, moved: Iterable[int], now: datetime) -> None:
+    """Postponed messages in the order in which they came, from the first again whenever one is decided. It ends
+    because a message that is decided for a line is no longer kept for it."""
     eligible, position = frozenset(moved), 0
     while position < len(so_far.order.kept):
         kept = so_far.order.kept[position]
@@ -142,9 +142,9 @@ def _again(process: Process[State], so_far: Walked, moved: Iterable[int], now: d
             if not isinstance(decided, Later)
         ]
         for decided, lines in ready:
-            so_far = _take(process, _with(so_far, _let_go(so_far.order, kept, lines)), decided, lines, message, now)
+            so_far.order = _let_go(so_far.order, kept, lines)
+            _take(process, so_far, decided, lines, message, now)
         position = 0 if ready else position + 1
-    return so_far
 
 
 def _let_go(order: Escrow, kept: Kept, lines: Sequence[int]) -> Escrow:
@@ -154,11 +154,3 @@ def _let_go(order: Escrow, kept: Kept, lines: Sequence[int]) -> Escrow:
         return replace(each, lines=tuple(line for line in each.lines if line not in lines))
 
     return replace(order, kept=tuple(each for each in map(less, order.kept) if each.lines))
-
-
-def _with(so_far: Walked, order: Escrow) -> Walked:
-    return Walked(order, so_far.messages, so_far.postings, so_far.notes)
-
-
-def _noted(so_far: Walked, note: str) -> Walked:
-    return Walked(so_far.order, so_far.messages, so_far.postings, (*so_far.notes, note))

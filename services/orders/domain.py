@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from contracts.carrier import ParcelDelivered, TrackParcel
 from contracts.escrow import FundsSecured, LinesRested, OrderUnderReview, RefundStarted
 from contracts.escrow import Outcome as LineOutcome
-from contracts.message import Actor, Message, Role
+from contracts.message import Actor, Role
 from contracts.orders import (
     CancelOrder,
     CancelReason,
@@ -62,6 +62,9 @@ from runtime.decision import Look, Outcome, Refused, Timer, TimeUp
 
 ORDERS: Final = Actor(id="orders", role=Role.SERVICE)
 
+ASK_AGAIN: Final = "ask_again"
+"""Name of the timer that asks about a payment nobody has heard of since its order was cancelled."""
+
 # Payment in
 
 
@@ -104,9 +107,11 @@ def payment_succeeded(order: Order, event: PaymentSucceeded, now: datetime) -> O
         return Outcome(note="this payment is already booked")
     if event.amount != amount_due(order):
         raise Refused("amount_mismatch", "the provider collected another amount than was asked for; look it up there")
+    order, answered = _answered(order, operation)
     if order.paid_operation:
         surplus = (*order.surplus_operations, operation)
-        return Outcome(_record(order, now, "paid_twice", surplus_operations=surplus), note="a second payment")
+        twice = _record(order, now, "paid_twice", surplus_operations=surplus)
+        return Outcome(twice, timers=answered, note="a second payment")
     late = order.status is Status.CANCELLED
     paid = _record(
         order,
@@ -118,12 +123,15 @@ def payment_succeeded(order: Order, event: PaymentSucceeded, now: datetime) -> O
         paid_at=now,
     )
     if late:
-        return Outcome(paid, (_money_in(LatePaymentReceived, paid, event.method, now),))
+        return Outcome(paid, (_money_in(LatePaymentReceived, paid, event.method, now),), answered)
     return Outcome(paid, (_money_in(OrderPaid, paid, event.method, now),), (Timer(PAY_BY, None),))
 
 
 def payment_declined(order: Order, event: PaymentDeclined, now: datetime) -> Outcome[Order]:
     """The buyer may try again until the deadline. Only the answer to the payment under way counts."""
+    heard, answered = _answered(order, event.operation_id)
+    if answered:
+        return Outcome(heard, timers=answered, note="declined after the order was cancelled")
     if order.status is not Status.PAYMENT_PENDING or event.operation_id != _current_operation(order):
         return Outcome(note="no payment of this name is under way")
     declined = OrderPaymentDeclined(order_id=order.order_id, method=event.method, reason=event.reason)
@@ -133,11 +141,21 @@ def payment_declined(order: Order, event: PaymentDeclined, now: datetime) -> Out
 
 def operation_not_found(order: Order, event: OperationNotFound, now: datetime) -> Outcome[Order]:
     """The answer asked for when a payment under way was given up: nothing moved, so nothing is to do."""
-    return Outcome(note="the provider never saw the payment")
+    heard, answered = _answered(order, event.operation_id)
+    return Outcome(heard if answered else None, timers=answered, note="the provider never saw the payment")
+
+
+def _answered(order: Order, operation: str) -> tuple[Order, tuple[Timer, ...]]:
+    """The order once it is known what became of its last payment; without timers where nobody asked."""
+    if not order.unanswered or operation != _current_operation(order):
+        return order, ()
+    return replace(order, unanswered=False), (Timer(ASK_AGAIN, None),)
 
 
 def time_up(order: Order, timer: TimeUp, now: datetime) -> Outcome[Order]:
-    """The order was not paid in time: it is cancelled."""
+    """The order was not paid in time: it is cancelled. Or a payment has to be asked for once more."""
+    if timer.name == ASK_AGAIN and order.unanswered:
+        return Outcome(messages=(_what_became(order),), timers=(_ask_again(order, now),))
     if timer.name != PAY_BY or order.status not in UNPAID:
         return Outcome(note="nothing waits for this timer")
     if timer.due_at < order.pay_by:
@@ -169,14 +187,23 @@ def _cancel(order: Order, why: Cancellation, now: datetime) -> Outcome[Order]:
     cancelled = OrderCancelled(
         order_id=order.order_id, cancelled_by=why.cancelled_by, reason=why.reason, fault=why.fault, paid=paid
     )
-    messages: list[Message] = [cancelled]
-    if order.status is Status.PAYMENT_PENDING:
-        # Its answer may be lost, and the money with it: asking brings it back as a late payment, or as nothing moved.
-        operation = _current_operation(order)
-        messages.append(QueryOperation(actor=ORDERS, operation_id=operation, reference=order.order_id))
-    status = Status.CANCELLING if paid else Status.CANCELLED
-    state = _record(order, now, "cancelled", status=status, cancellation=why)
-    return Outcome(state, messages, () if paid else (Timer(PAY_BY, None),))
+    if paid:
+        return Outcome(_record(order, now, "cancelled", status=Status.CANCELLING, cancellation=why), (cancelled,))
+    state = _record(order, now, "cancelled", status=Status.CANCELLED, cancellation=why)
+    if order.status is not Status.PAYMENT_PENDING:
+        return Outcome(state, (cancelled,), (Timer(PAY_BY, None),))
+    # Its answer may be lost, and the money with it: asking brings it back as a late payment, or as nothing moved. While
+    # the provider is still at work it has no answer, so it is asked until it has one.
+    state = replace(state, unanswered=True)
+    return Outcome(state, (cancelled, _what_became(order)), (Timer(PAY_BY, None), _ask_again(order, now)))
+
+
+def _what_became(order: Order) -> QueryOperation:
+    return QueryOperation(actor=ORDERS, operation_id=_current_operation(order), reference=order.order_id)
+
+
+def _ask_again(order: Order, now: datetime) -> Timer:
+    return Timer(ASK_AGAIN, now + policy_of(order.policy).ask_again_every)
 
 
 # Parcel and receipt

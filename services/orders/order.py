@@ -128,6 +128,8 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     paid_at: datetime | None = None
     surplus_operations: tuple[str, ...] = ()
     """Payments beyond the one that paid the order; the provider's contract excludes them, the record does not."""
+    unanswered: bool = False
+    """Cancelled while a payment was under way: the provider is asked what became of it until it says."""
     review_until: datetime | None = None
     ship_by: datetime | None = None
     parcel: Parcel | None = None

@@ -24,6 +24,8 @@ class Policy:
     transit_abroad: timedelta
     transit_lanes: Mapping[tuple[str, str], timedelta] = field(default_factory=dict)
     """Exceptions by (seller's country, buyer's country)."""
+    ask_again_every: timedelta = timedelta(days=1)
+    """How often the provider is asked about a payment that was under way when its order was cancelled."""
 
 
 POLICIES: Sequence[Policy] = (

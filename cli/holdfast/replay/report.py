@@ -155,20 +155,17 @@ async def gather(
 def _stages(played: Played) -> list[dict[str, Any]]:
     stages = []
     for name, begins, ends in STAGES:
-        spans = []
+        spans: list[float] = []
         for moments in played.moments.values():
-            start = moments.get(begins)
-            end = min(
-                (moments[one] for one in ends if one in moments and start and moments[one] >= start), default=None
-            )
-            if start and end:
-                spans.append(end - start)
+            if start := moments.get(begins):
+                after = [moments[one] for one in ends if one in moments and moments[one] >= start]
+                spans += [(min(after) - start) / timedelta(hours=1)] if after else []
         if spans:
             stages.append({
                 "stage": name,
                 "orders": len(spans),
-                "median_hours": round(median(spans) / timedelta(hours=1), 1),
-                "longest_hours": round(max(spans) / timedelta(hours=1), 1),
+                "median_hours": round(median(spans), 1),
+                "longest_hours": round(max(spans), 1),
             })  # fmt: skip
     return stages
 

@@ -1,4 +1,4 @@
-"""Cases before the release: the clock pauses, the ruling moves the money, silence has a consequence (D4, D6, D7, D10)."""
+"""Cases before the release: the clock pauses, the ruling moves the money, silence has a consequence (D4–D10)."""
 
 import pytest
 

@@ -73,7 +73,11 @@ def test_one_ruling_of_three_kinds_takes_three_rows() -> None:
     story = given(*past).when(ruled({1: Verdict.REFUND, 2: 5_000, 3: Verdict.RELEASE, 4: Verdict.REFUND}))
     story.then(
         {1: State.REFUNDING, 2: State.SETTLING, 3: State.RELEASING, 4: State.REFUNDING},
-        publishes(RefundStarted, RefundPayment, FundsReleased, RefundStarted, PayOut, RefundPayment, FundsReleased, PayOut),
+        publishes(
+            *(RefundStarted, RefundPayment),
+            *(FundsReleased, RefundStarted, PayOut, RefundPayment),
+            *(FundsReleased, PayOut),
+        ),
         moves(Kind.HOLD, Kind.REFUND_TRANSIT, 6_000),
     )
 

@@ -237,6 +237,26 @@ def test_an_order_not_paid_in_time_is_cancelled(status: Status, kinds: list[str]
     assert world.order.status is Status.CANCELLED
 
 
+@pytest.mark.parametrize(
+    ("answer", "kinds"),
+    [
+        (succeeded(), ["LatePaymentReceived"]),
+        (declined(), []),
+        (OperationNotFound(operation_id="pay-order-1-1", reference="order-1"), []),
+    ],
+)
+def test_a_payment_under_way_at_the_cancellation_is_asked_for_until_its_fate_is_known(
+    answer: Message, kinds: list[str]
+) -> None:
+    world = given(place(), pay(), cancel())
+    for day in (1, 2):
+        then = world.later(days(1)).when(TimeUp("ask_again", START + days(day)))
+        assert (then.kinds, then.timers) == (["QueryOperation"], {"ask_again": START + days(day + 1)})
+    then = world.when(answer)
+    assert (then.kinds, then.timers) == (kinds, {"ask_again": None})
+    assert world.when(TimeUp("ask_again", START + days(3))).note == "nothing waits for this timer"
+
+
 @pytest.mark.parametrize("status", sorted(set(Status) - UNPAID))
 def test_the_deadline_means_nothing_once_the_order_is_paid_or_over(status: Status) -> None:
     assert nothing_happens(in_state(status).later(days(3)), pay_deadline())
@@ -276,7 +296,7 @@ def test_two_late_payments_give_one_late_payment_and_one_surplus() -> None:
 
 
 def test_a_decline_after_the_end_does_nothing() -> None:
-    assert nothing_happens(given(place(), pay(), cancel()), declined())
+    assert nothing_happens(given(place(), pay(), cancel(), declined()), declined())
 
 
 def test_the_answer_that_nothing_moved_changes_nothing() -> None:
