@@ -1,6 +1,5 @@
 """The command line. One verb a need; errors in one line, with what to do."""
 
-import asyncio
 import json
 import os
 import signal
@@ -22,6 +21,7 @@ from holdfast import stack
 from holdfast.clockwork import Clockwork
 from holdfast.embedded import EmbeddedError
 from holdfast.flows import flows as read_flows
+from holdfast.interrupts import run
 from holdfast.replay.reader import BadRow, MissingColumns, Plan
 from holdfast.replay.report import Report, show, show_flows, show_proofs
 from holdfast.replay.run import LEAD, read_file
@@ -135,7 +135,7 @@ def money(folder: FolderOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def flows(folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """Topics: produced, consumed, lag, dead letters. Example: holdfast flows"""
-    told = asyncio.run(read_flows(stack.find(folder).kafka))
+    told = run(read_flows(stack.find(folder).kafka))
     if as_json:
         print(json.dumps([flow._asdict() for flow in told]))
     else:
@@ -165,7 +165,7 @@ def clock_advance(
             await clockwork.settle()
             return clockwork.clock.now()
 
-    console.print(asyncio.run(advance()).isoformat())
+    console.print(run(advance()).isoformat())
 
 
 @dlq_app.command("list")
@@ -227,7 +227,7 @@ def _replay(file: Path, folder: Path | None, *, strict: bool, keep: bool, as_jso
     start = min(plan.placed_at for plan in plans) - LEAD
     say: Callable[[str], None] = errors.print if as_json else _say
     with _stack(folder, start, keep, say) as addresses, _progress(as_json) as progress:
-        report = asyncio.run(play(addresses, plans, bad_rows, strict=strict, progress=progress))
+        report = run(play(addresses, plans, bad_rows, strict=strict, progress=progress))
     if as_json:
         print(json.dumps(report.to_dict()))
     else:
@@ -257,7 +257,7 @@ def _stack(folder: Path, start: datetime, keep: bool, say: Callable[[str], None]
 
 def _detached(folder: Path, start: datetime, say: Callable[[str], None]) -> stack.Addresses:
     """A stack in a process of its own that outlives this one."""
-    stack.clear(folder)
+    os.close(stack.clear(folder))
     log = folder.parent / "keeper.log"
     with log.open("wb") as out:
         keeper = subprocess.Popen(
@@ -357,5 +357,5 @@ def _say(text: str) -> None:
 
 
 def _fail(text: str) -> NoReturn:
-    errors.print(f"holdfast: {text}", markup=False, highlight=False)
+    errors.print(f"holdfast: {text}", markup=False, highlight=False, soft_wrap=True)
     raise SystemExit(2)

@@ -5,6 +5,7 @@ folder (`Stack.find`): addresses stand in `stack.json`, logs beside it.
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -25,7 +26,8 @@ import psutil  # type: ignore[import-untyped]
 from holdfast.embedded import EmbeddedError, Kafka, Postgres, start_servers
 from holdfast.embedded.jars import home
 from holdfast.embedded.ports import free_ports, is_open
-from holdfast.embedded.process import Program, ServerProcess
+from holdfast.embedded.process import Program, ServerProcess, folder_lock
+from holdfast.interrupts import held_back
 from holdfast.topics import provision
 from runtime.clock import VirtualClock
 
@@ -60,8 +62,9 @@ def default_folder() -> Path:
 class Stack:
     """A running stack of ours. Make one with `Stack.start`, or better with `running`."""
 
-    def __init__(self, folder: Path, addresses: Addresses, servers: tuple[Postgres, Kafka]) -> None:
+    def __init__(self, folder: Path, claim: int, addresses: Addresses, servers: tuple[Postgres, Kafka]) -> None:
         self.folder = folder
+        self._claim: int | None = claim
         self.addresses = addresses
         self.postgres, self.kafka = servers
         self.processes: dict[str, ServerProcess] = {}
@@ -75,14 +78,19 @@ class Stack:
 
         Raises EmbeddedError: already_running, and whatever a server or service ends with, with the end of its log.
         """
-        clear(folder)
-        say("starting PostgreSQL and Kafka")
-        servers = start_servers(folder)
+        claim = clear(folder)
+        try:
+            say("starting PostgreSQL and Kafka")
+            servers = start_servers(folder)
+        except BaseException:
+            os.close(claim)
+            raise
         postgres, kafka = servers
-        stack = cls(folder, Addresses(os.getpid(), postgres.dsn(), kafka.bootstrap, "real", {}, {}), servers)
+        stack = cls(folder, claim, Addresses(os.getpid(), postgres.dsn(), kafka.bootstrap, "real", {}, {}), servers)
         try:
             say("making databases and topics")
-            databases = asyncio.run(_prepare(postgres, kafka))
+            with held_back():
+                databases = asyncio.run(_prepare(postgres, kafka))
             setting = "real"
             if clock is not None:
                 VirtualClock.create(folder / "clock", clock)
@@ -146,32 +154,62 @@ class Stack:
         self.kafka.stop()
         self.postgres.stop()
         (self.folder / "stack.json").unlink(missing_ok=True)
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
 
 
 def find(folder: Path | None = None) -> Addresses:
     """The addresses of the stack that runs on this folder. Raises EmbeddedError: not_running."""
     folder = folder or default_folder()
     path = folder / "stack.json"
-    if path.exists():
-        addresses = Addresses(**json.loads(path.read_text()))
-        if psutil.pid_exists(addresses.pid):
-            return addresses
+    if path.exists() and _claimed(folder):
+        return Addresses(**json.loads(path.read_text()))
     raise EmbeddedError("not_running", f"no stack runs on {folder}; start one with `holdfast up`")
 
 
-def clear(folder: Path) -> None:
-    """An empty folder for a new stack, whatever an earlier one left. Raises EmbeddedError: already_running."""
+def clear(folder: Path) -> int:
+    """An empty folder for a new stack, whatever an earlier one left. Returns a descriptor that claims the folder until
+    it is closed, or until this process ends.
+
+    Raises EmbeddedError: already_running; folder_in_use when processes of a killed stack do not end.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    claim = os.open(_claim_file(folder), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        addresses = find(folder)
-    except EmbeddedError:
-        pass
-    else:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # What a killed stack left running is ended by its watchdogs; until then its data must not go.
+        for lock in folder.glob("*/lock"):
+            with folder_lock(lock.parent):
+                pass
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir()
+        folder.chmod(0o755)
+    except BlockingIOError:
+        os.close(claim)
         raise EmbeddedError(
-            "already_running", f"a stack runs on {folder} (process {addresses.pid}); end it with `holdfast down`"
-        )
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    folder.chmod(0o755)
+            "already_running",
+            f"a stack runs or starts on {folder}; end it with `holdfast down`, or give another --folder",
+        ) from None
+    except BaseException:
+        os.close(claim)
+        raise
+    return claim
+
+
+def _claimed(folder: Path) -> bool:
+    """Whether the process that started a stack here lives."""
+    with _claim_file(folder).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def _claim_file(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
 
 
 @contextmanager

@@ -1,0 +1,35 @@
+"""Ctrl-C where it can be borne: not while an event loop is made or closed, which would leave it half made."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """An interrupt or SIGTERM within the block takes effect at its end, as KeyboardInterrupt."""
+    came: list[int] = []
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    if came:
+        raise KeyboardInterrupt
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Like `asyncio.run`; an interrupt cancels the work and comes out as KeyboardInterrupt when it has ended."""
+    with held_back():
+        runner = asyncio.Runner()
+        runner.get_loop()
+    try:
+        return runner.run(work)
+    finally:
+        with held_back():
+            runner.close()
