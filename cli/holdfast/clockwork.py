@@ -19,7 +19,9 @@ from holdfast.embedded import EmbeddedError
 from holdfast.stack import SIMULATORS, Addresses
 from runtime.clock import VirtualClock
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
+FIRST_PAUSE, LONGEST_PAUSE = 0.015, 0.05
+"""Seconds of real time between two looks. A message needs about the first for one hop, so looking sooner only takes
+time away from those who are at work."""
 QUIET_WITHIN = 60.0
 """Seconds of real time after which a stack that does not come to rest is a fault."""
 

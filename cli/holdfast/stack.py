@@ -178,6 +178,7 @@ def clear(folder: Path) -> int:
     claim = os.open(_claim_file(folder), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (folder / "stack.json").unlink(missing_ok=True)
         # What a killed stack left running is ended by its watchdogs; until then its data must not go.
         for lock in folder.glob("*/lock"):
             with folder_lock(lock.parent):

@@ -1,5 +1,6 @@
 """What every service offers to operators: health, metrics, dead letters; and, in development, its progress."""
 
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -7,9 +8,9 @@ from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 
 from contracts.message import Actor, Role
-from runtime import timers
 from runtime.decision import Refused
 from runtime.http import actor_of, json_of
+from runtime.pump import TRANSIENT
 
 router = APIRouter()
 development = APIRouter()
@@ -33,8 +34,9 @@ async def metrics(request: Request) -> Response:
     """Prometheus text; gauges are read now."""
     running = request.app.state.running
     if running.pool:
-        for name, value in (await _gauges(running)).items():
-            running.metrics.gauges[name].set(value)
+        with suppress(*TRANSIENT):  # the rest is worth having while the database is away
+            for name, value in (await _gauges(running)).items():
+                running.metrics.gauges[name].set(value)
     return Response(generate_latest(running.metrics.registry), media_type="text/plain; version=0.0.4")
 
 
@@ -90,15 +92,15 @@ async def discard(request: Request, key: str) -> dict[str, Any]:
 async def progress(request: Request) -> dict[str, Any]:
     """Whether the service is quiet: offsets published and handled, what is left in the outbox, the next timer."""
     running = _parts(request)
-    async with running.pool.acquire() as connection:
-        outbox = await connection.fetchval("SELECT count(*) FROM outbox")
-        due = await timers.next_due(connection)
+    # Handled first, published last, outbox and timers in one snapshot between them: whatever a message or a timer set
+    # going is seen in one of these places, wherever it has got to.
+    handled = dict(running.intake.handled) if running.intake else {}
+    outbox, due = await running.pool.fetchrow("SELECT (SELECT count(*) FROM outbox), (SELECT min(due_at) FROM timers)")
     return {
+        "service": running.service.name,
         "ready": running.starting == "",
         "produced": {f"{topic}/{part}": end for (topic, part), end in running.kafka_sender.produced.items()},
-        "handled": {f"{topic}/{part}": end for (topic, part), end in running.intake.handled.items()}
-        if running.intake
-        else {},
+        "handled": {f"{topic}/{part}": end for (topic, part), end in handled.items()},
         "topics": running.service.topics,
         "outbox": outbox,
         "next_timer": due.isoformat() if due else None,
@@ -132,7 +134,7 @@ async def _faults(request: Request) -> list[str]:
     if running.stopping:
         return ["stopping"]
     if running.starting:
-        return [f"waiting for {running.starting}"]
+        return [f"waiting for {running.starting}: {running.start_fault}"]
     wrong = []
     if running.pump.fault:
         wrong.append(f"pump: {running.pump.fault}")
@@ -145,14 +147,16 @@ async def _faults(request: Request) -> list[str]:
 
 
 async def _gauges(running: Any) -> dict[str, float]:
-    row = await running.pool.fetchrow(
-        "SELECT (SELECT count(*) FROM outbox), "
-        "(SELECT coalesce(extract(epoch FROM now() - min(at)), 0) FROM outbox), "
-        "(SELECT count(*) FROM timers WHERE due_at < $1), "
-        "(SELECT count(*) FROM parked_keys), "
-        "(SELECT count(*) FROM dead_letters WHERE status IN ('failed', 'waiting'))",
-        running.clock.now(),
-    )
+    async with running.pool.acquire(timeout=2) as connection:
+        row = await connection.fetchrow(
+            "SELECT (SELECT count(*) FROM outbox), "
+            "(SELECT coalesce(extract(epoch FROM now() - min(at)), 0) FROM outbox), "
+            "(SELECT count(*) FROM timers WHERE due_at < $1), "
+            "(SELECT count(*) FROM parked_keys), "
+            "(SELECT count(*) FROM dead_letters WHERE status IN ('failed', 'waiting'))",
+            running.clock.now(),
+            timeout=2,
+        )
     names = ("outbox_rows", "outbox_oldest_age_seconds", "timers_overdue", "parked_keys", "dead_letters")
     gauges = {name: float(value) for name, value in zip(names, row, strict=True)}
     gauges["consumer_lag_messages"] = running.intake.lag() if running.intake else 0

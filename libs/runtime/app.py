@@ -7,6 +7,8 @@ loses nothing.
 
 import asyncio
 import gc
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -19,6 +21,8 @@ import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 
 from contracts.message import Command
 from runtime import admin, timers, webhooks
@@ -32,8 +36,8 @@ from runtime.intake import Intake
 from runtime.logs import configure
 from runtime.metrics import Metrics
 from runtime.migrate import migrate
-from runtime.problems import on_refused
-from runtime.pump import Answer, Pump, Unavailable
+from runtime.problems import on_away, on_bad_value, on_fault, on_http_error, on_invalid_parameters, on_refused
+from runtime.pump import TRANSIENT, Answer, Pump, Unavailable
 from runtime.relay import KafkaSender, Relay, Sender
 from runtime.repository import Repository
 from runtime.settings import Settings
@@ -68,6 +72,8 @@ class Running:
         self._tasks: list[asyncio.Task[None]] = []
         self._commands = 0
         self.starting = "not started"
+        self.start_fault = ""
+        """Why the last attempt to get what is missing failed."""
         self.stopping = False
         self.pool: Pool | None = None
         self.pump: Pump | None = None
@@ -88,7 +94,14 @@ class Running:
         self.connected(self.pool)
         self.pump = Pump(self.service, self.pool, self.clock, self.metrics, batch_max=self.settings.batch_max)
         self.dead_letters = DeadLetters(self.pool, self.pump, self.reader, self.clock)
-        self.relay = Relay(dsn, self._sender, self.metrics, limit=self.settings.relay_max, client=self.service.name)
+        self.relay = Relay(
+            dsn,
+            self._sender,
+            self.metrics,
+            limit=self.settings.relay_max,
+            client=self.service.name,
+            silence=self.settings.session_timeout,
+        )
         self.pump.published = self.relay.wake
         self._spawn(self.pump.run())
         self._spawn(self.relay.run())
@@ -98,13 +111,15 @@ class Running:
         log.info("started", topics=self.service.topics)
 
     async def _connect(self, dsn: str) -> Pool:
+        # A replica that is silent this long has lost its partitions: its locks must not outlive its share.
+        silence = str(int(self.settings.session_timeout * 1000))
         return await asyncpg.create_pool(
             dsn,
             min_size=2,
             max_size=8,
             timeout=5,
             command_timeout=30,
-            server_settings={"application_name": self.service.name},
+            server_settings={"application_name": self.service.name, "idle_in_transaction_session_timeout": silence},
         )
 
     async def _migrate(self) -> None:
@@ -130,7 +145,8 @@ class Running:
             try:
                 return await attempt()
             except Exception as error:
-                log.warning("start_retried", waiting_for=what, error=repr(error))
+                self.start_fault = repr(error)
+                log.warning("start_retried", waiting_for=what, error=self.start_fault)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
 
@@ -165,8 +181,8 @@ class Running:
         """Deliveries from HTTP or a webhook. Raises `Refused`: unavailable, overloaded (both 503)."""
         if self.pump is None or self.stopping:
             raise Refused("unavailable", f"the service waits for its {self.starting or 'end'}; try again")
-        if self._commands >= self.settings.intake_max:
-            raise Refused("overloaded", f"{self._commands} commands are waiting; try again later")
+        if max(self._commands, self.pump.waiting) >= self.settings.intake_max:
+            raise Refused("overloaded", "too many commands are waiting; try again later")
         self._commands += len(deliveries)
         try:
             async with asyncio.timeout(self.settings.http_wait):
@@ -182,9 +198,9 @@ class Running:
         """Asks the database and the broker now; what is wrong with them, in words."""
         wrong = []
         try:
-            async with asyncio.timeout(2):
-                assert self.pool
-                await self.pool.fetchval("SELECT 1")
+            assert self.pool
+            async with self.pool.acquire(timeout=2) as connection:
+                await connection.fetchval("SELECT 1", timeout=2)
         except Exception as error:
             wrong.append(f"database: {error!r}")
         try:
@@ -253,6 +269,12 @@ def build(running: Running, api: Api) -> FastAPI:
     app.state.clock = running.clock
     app.state.repository = running.repository
     app.add_exception_handler(Refused, on_refused)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(RequestValidationError, on_invalid_parameters)
+    app.add_exception_handler(asyncpg.DataError, on_bad_value)
+    app.add_exception_handler(Exception, on_fault)
+    for fault in TRANSIENT:
+        app.add_exception_handler(fault, on_away)
     app.include_router(admin.router)
     app.include_router(webhooks.router)
     if running.settings.environment != "production":
@@ -299,5 +321,7 @@ def serve(
         timeout_graceful_shutdown=10,
         server_header=False,
     )
+    # uvicorn raises the signal that stopped it once more when all is done; its default would make that end a kill.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with suppress(KeyboardInterrupt):
         uvloop.run(uvicorn.Server(config).serve())

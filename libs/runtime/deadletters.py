@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime import inbox, parking, timers
+from runtime import inbox, outbox, parking, timers
 from runtime.clock import Clock
 from runtime.db import Connection, Pool
 from runtime.decision import Refused
-from runtime.delivery import TIMER_TOPIC, Delivery, Reader, parse_timer, timer
+from runtime.delivery import TIMER_TOPIC, Delivery, RawRecord, Reader, parse_timer, timer
 from runtime.fold import Done, Refusal
+from runtime.outbox import Record
 from runtime.pump import Parked, Pump
 
 REPLAY_AT_ONCE = 500
@@ -69,10 +70,15 @@ class DeadLetters:
     async def _replay(
         self, connection: Connection, key: str, letters: Sequence[parking.DeadLetter], by: str, reason: str
     ) -> list[dict[str, Any]]:
-        deliveries = [await self._delivery(connection, letter) for letter in letters]
+        outgoing = [letter for letter in letters if letter.record.offset == parking.OUTGOING]
+        if outgoing:
+            await outbox.append(connection, [_published_again(letter.record) for letter in outgoing])
+        told: list[dict[str, Any]] = [{"seq": letter.seq, "type": "", "result": "published"} for letter in outgoing]
+        resolved = [letter.seq for letter in outgoing]
+        incoming = letters[len(outgoing) :]
+        deliveries = [await self._delivery(connection, letter) for letter in incoming]
         batch = await self._pump.apply(connection, deliveries, replaying=key)
-        told, resolved = [], []
-        for letter, delivery in zip(letters, deliveries, strict=True):
+        for letter, delivery in zip(incoming, deliveries, strict=True):
             answer = batch.answers[id(delivery)]
             entry: dict[str, Any] = {"seq": letter.seq, "type": delivery.type, "result": type(answer).__name__.lower()}
             told.append(entry)
@@ -121,3 +127,8 @@ class DeadLetters:
             "SELECT count(*) FROM dead_letters WHERE key = $1 AND status IN ('failed', 'waiting')", key
         )
         return count
+
+
+def _published_again(record: RawRecord) -> Record:
+    headers = [(name, value or b"") for name, value in record.headers]
+    return Record(record.topic, record.key or b"", headers, record.value or b"")

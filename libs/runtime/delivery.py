@@ -122,7 +122,10 @@ class Reader:
             else:
                 delivery.fault = error
             return delivery
-        self._route(delivery, message, envelope.correlation_id or message.key)
+        try:
+            self._route(delivery, message, envelope.correlation_id or message.key)
+        except Exception as error:
+            delivery.fault = error
         return delivery
 
     def command(self, id: UUID, command: Command) -> Delivery:

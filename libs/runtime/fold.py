@@ -118,6 +118,12 @@ def fold(service: Service, items: Sequence[Item], loaded: Mapping[Ref, Versioned
             folded.results.append(Behind())
             continue
         before = states.get(ref) or loaded.get(ref) or ABSENT
+        if isinstance(message, TimeUp) and (ref, message.name) in folded.timers:
+            # An earlier message of this batch set or cancelled it; as this firing, it is gone.
+            if folded.timers[ref, message.name] != message.due_at:
+                folded.results.append(Done(before.version, before.state, "timer_moved"))
+                continue
+            del folded.timers[ref, message.name]
         try:
             _check_version(message, before.version)
             outcome = decide[ref.aggregate](before.state, message, now, look)

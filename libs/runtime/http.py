@@ -4,6 +4,7 @@ A command is POSTed: its ids stand in the path, the rest in a JSON body, who ask
 `Idempotency-Key` the same request may be sent again and has its effect once. The answer comes after COMMIT.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from runtime.pump import Duplicate, Parked
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_IDEMPOTENCY_KEY = 255
+QUERY_WITHIN = 5.0
 
 View = Callable[[Any, int], dict[str, Any]]
 
@@ -141,7 +143,9 @@ def _command_handler(route: CommandRoute) -> Callable[[Request], Awaitable[Respo
 def _query_handler(route: QueryRoute) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         (id,) = request.path_params.values()
-        found = await request.app.state.repository.get(request.app.state.pool, Ref(route.aggregate, id))
+        async with request.app.state.pool.acquire(timeout=QUERY_WITHIN) as connection:
+            async with asyncio.timeout(QUERY_WITHIN):
+                found = await request.app.state.repository.get(connection, Ref(route.aggregate, id))
         if found is None:
             raise Refused("not_found", f"there is no {route.path.strip('/').split('/')[0]} {id[:64]!r}")
         body = msgspec.json.encode(route.view(found.state, found.version))

@@ -17,11 +17,14 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 from runtime.delivery import RawRecord, Reader
 from runtime.pump import Pump, Unavailable
 from runtime.settings import Settings
+from runtime.tolerance import install
 
 log = structlog.get_logger()
 
 EMPTY_POLL_MS = 10
 """FastStream sleeps as long again after an empty poll, so this is also half of the longest idle delay."""
+HEARTBEAT_MS = 1000
+"""A replica learns by its heartbeat that others came or went, so this is what a change of shares takes."""
 FETCH_BYTES = 4 * 1024 * 1024
 PARTITION_FETCH_BYTES = 512 * 1024
 """What a consumer holds at most, fetched and not yet handled: bounded however far behind it is."""
@@ -31,6 +34,7 @@ class Intake:
     """A service's consumer. `handled` tells the next offset behind what is committed, by topic and partition."""
 
     def __init__(self, settings: Settings, service: str, topics: tuple[str, ...], reader: Reader, pump: Pump) -> None:
+        install()
         self._reader = reader
         self._pump = pump
         self._retry_for = settings.retry_for
@@ -53,7 +57,7 @@ class Intake:
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             session_timeout_ms=session_ms,
-            heartbeat_interval_ms=session_ms // 4,
+            heartbeat_interval_ms=min(session_ms // 4, HEARTBEAT_MS),
             max_poll_interval_ms=int(settings.poll_interval * 1000),
             fetch_max_bytes=FETCH_BYTES,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
@@ -92,13 +96,19 @@ class Intake:
 
     async def _handle(self, message: KafkaMessage) -> None:
         records: tuple[ConsumerRecord[Any, Any], ...] = message.raw_message
-        deliveries = [
-            self._reader.record(RawRecord(r.topic, r.partition, r.offset, r.key, r.headers, r.value)) for r in records
-        ]
         try:
+            deliveries = [
+                self._reader.record(RawRecord(r.topic, r.partition, r.offset, r.key, r.headers, r.value))
+                for r in records
+            ]
             await self._pump.submit(deliveries, give_up_after=self._retry_for)
-        except Unavailable as unavailable:
-            log.warning("batch_handed_back", error=str(unavailable), messages=len(records))
+        except Exception as error:
+            # Nothing may get past this: FastStream would go on with the next batch, and acknowledge this one with it.
+            if isinstance(error, Unavailable):
+                log.warning("batch_handed_back", error=str(error), messages=len(records))
+            else:
+                log.exception("batch_handed_back", messages=len(records))
+                await asyncio.sleep(1)
             await message.nack()
             return
         for record in records:

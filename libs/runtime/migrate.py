@@ -10,6 +10,8 @@ from runtime.db import Connection
 
 _FILE = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 _LOCK = 0x486F6C64  # any constant will do; every runner must use the same
+_LONGEST = 3600.0
+"""Seconds a migration may take, whatever the connection allows a statement otherwise."""
 _TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     component  text NOT NULL,
@@ -63,7 +65,7 @@ async def migrate(connection: Connection, folders: Sequence[Path]) -> list[str]:
     Raises `MigrationError`: `changed` (an applied file was edited), `unknown` (the database is ahead of the files).
     """
     applied: list[str] = []
-    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_LONGEST)
     try:
         await connection.execute(_TABLE)
         for folder in folders:
@@ -88,7 +90,7 @@ async def _migrate_component(connection: Connection, migrations: Sequence[Migrat
                 raise MigrationError("changed", f"{component}/{migration.name} was edited after it was applied")
             continue
         async with connection.transaction():
-            await connection.execute(migration.sql)
+            await connection.execute(migration.sql, timeout=_LONGEST)
             await connection.execute(
                 "INSERT INTO schema_migrations (component, number, name, checksum) VALUES ($1, $2, $3, $4)",
                 component,

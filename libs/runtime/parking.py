@@ -13,8 +13,9 @@ import asyncpg
 import msgspec
 
 from runtime.db import Connection
-from runtime.delivery import Delivery, RawRecord
-from runtime.outbox import Record
+from runtime.delivery import NOWHERE, Delivery, Origin, RawRecord
+from runtime.inbox import inbox_id
+from runtime.outbox import OutboxRow, Record
 
 _RawHeaders = tuple[tuple[str, bytes | None], ...]
 _pack = msgspec.msgpack.Encoder().encode
@@ -22,6 +23,11 @@ _unpack = msgspec.msgpack.Decoder(_RawHeaders).decode
 
 ERROR_MAX = 2_000
 """Characters of an error's text that are kept."""
+COPY_MAX_BYTES = 512 * 1024
+"""A larger message is copied to the dead-letter topic without its value and headers: with the reasons added, a copy of
+one that just fitted its topic would not. The whole of it stays in the table."""
+OUTGOING = -2
+"""The offset of a letter that the broker would not have: it was decided, and is to be published, not handled."""
 
 
 class Letter(NamedTuple):
@@ -99,8 +105,10 @@ async def _append(connection: Connection, letter: Letter, now: datetime) -> bool
 async def letters_of(connection: Connection, key: str, limit: int) -> list[DeadLetter]:
     """The first open letters of one key, in order; locks the key for this transaction."""
     await parked(connection, [key])
+    # Outgoing ones come first: they were decided before anything of their key that is still to be handled.
     rows = await connection.fetch(
-        "SELECT * FROM dead_letters WHERE key = $1 AND status IN ('failed', 'waiting') ORDER BY seq LIMIT $2",
+        "SELECT * FROM dead_letters WHERE key = $1 AND status IN ('failed', 'waiting') "
+        f'ORDER BY "offset" <> {OUTGOING}, seq LIMIT $2',
         key,
         limit,
     )
@@ -136,6 +144,35 @@ async def resolve(
     )
 
 
+async def set_aside(connection: Connection, row: OutboxRow, error: str) -> None:
+    """Takes a row that the broker will not have out of the outbox, and parks its key: see `hold_back`."""
+    await connection.execute("DELETE FROM outbox WHERE id = $1", row.id)
+    await _park_outgoing(connection, [row], "undeliverable", error)
+
+
+async def hold_back(connection: Connection, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
+    """Those of the rows, just taken, that may be sent. The others are of keys with a row set aside: they are parked
+    behind it, also where their transaction began before that and so did not find the key parked."""
+    standing = await connection.fetch(
+        f'SELECT DISTINCT record_key FROM dead_letters WHERE "offset" = {OUTGOING} '
+        "AND status IN ('failed', 'waiting')"
+    )
+    keys = {row[0] for row in standing}
+    if keys and (behind := [row for row in rows if row.key in keys]):
+        await _park_outgoing(connection, behind, "behind", "")
+    return [row for row in rows if row.key not in keys]
+
+
+async def _park_outgoing(connection: Connection, rows: Sequence[OutboxRow], code: str, error: str) -> None:
+    letters = []
+    for row in rows:
+        record = RawRecord(row.topic, NOWHERE, OUTGOING, row.key, row.headers, row.value)
+        delivery = Delivery(Origin.KAFKA, inbox_id("outbox", str(row.id)), record, "", lanes=(record.lane,))
+        letters.append(Letter(delivery, record.lane, code, error[:ERROR_MAX], waiting=code == "behind"))
+    now = await connection.fetchval("SELECT now()")
+    await park(connection, letters, now)
+
+
 async def fail(connection: Connection, seq: int, code: str, error: str) -> None:
     """A replay stopped at this letter: it is the failed one now."""
     await connection.execute(
@@ -156,9 +193,14 @@ def copy_for_topic(topic: str, letter: Letter, service: str, now: datetime) -> R
         "holdfast-parked-key": letter.lane,
         "holdfast-parked-at": now.isoformat(),
     }
+    key, value = record.key or letter.lane.encode(), record.value or b""
     headers = [(name, value if value is not None else b"") for name, value in record.headers]
+    size = len(key) + len(value) + sum(len(name) + len(value) for name, value in headers)
+    if size > COPY_MAX_BYTES:
+        key, value, headers = letter.lane.encode(), b"", []
+        why["holdfast-omitted-bytes"] = size
     headers += ((name, str(value).encode()) for name, value in why.items())
-    return Record(topic, record.key or letter.lane.encode(), headers, record.value or b"")
+    return Record(topic, key, headers, value)
 
 
 def _letter(row: asyncpg.Record) -> DeadLetter:

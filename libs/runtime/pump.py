@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 import structlog
 
-from contracts.envelope import encode
+from contracts.envelope import EnvelopeError, encode
 from contracts.message import is_command
 from contracts.registry import dead_letter_topic
 from runtime import inbox, outbox, parking, timers
@@ -40,6 +41,7 @@ TRANSIENT = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TransactionRollbackError,
     asyncpg.CannotConnectNowError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -47,6 +49,11 @@ TRANSIENT = (
 """Faults that say nothing about the batch: it is tried again as it is."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+CONNECT_WITHIN, ROLL_BACK_WITHIN = 10.0, 2.0
+SLOW = 2.0
+"""Seconds from BEGIN to COMMIT that are too many: locks are held so long, and the consumer polls so much later."""
+FIRST_SIZE = 64
+"""Messages in one transaction at first: twice as many after each that was quick, half as many after a slow one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,8 @@ class Batch:
 
     answers: dict[int, Answer] = field(default_factory=dict)
     live: list[Delivery] = field(default_factory=list)
+    twins: list[tuple[Delivery, Delivery]] = field(default_factory=list)
+    """Deliveries with the id of an earlier one of this batch, and that one."""
     letters: list[parking.Letter] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
 
@@ -99,6 +108,7 @@ class Pump:
         self._clock = clock
         self._metrics = metrics
         self._batch_max = batch_max
+        self._size = min(FIRST_SIZE, batch_max)
         self._queue: asyncio.Queue[_Group] = asyncio.Queue()
         self._in_doubt: dict[int, Answer] = {}
         self._fault: str = ""
@@ -145,10 +155,19 @@ class Pump:
         await self._queue.join()
 
     async def _handle(self, groups: Sequence[_Group]) -> None:
+        # Who gave up waiting was told that it may still happen; it need not.
+        groups = [group for group in groups if not group.answers.done()]
+        if not groups:
+            return
         deliveries = [delivery for group in groups for delivery in group.deliveries]
         give_up_at = min(group.give_up_at for group in groups)
+        answers: list[Answer] = []
         try:
-            answers = await self._insist(deliveries, give_up_at)
+            while len(answers) < len(deliveries):
+                if answers and asyncio.get_running_loop().time() > give_up_at:
+                    raise Unavailable("slow: the rest of the batch comes again")
+                some = deliveries[len(answers) : len(answers) + self._size]
+                answers += await self._insist(some, give_up_at)
         except Unavailable as unavailable:
             for group in groups:
                 if not group.answers.done():
@@ -164,7 +183,7 @@ class Pump:
             start = end
 
     async def _insist(self, deliveries: Sequence[Delivery], give_up_at: float) -> list[Answer]:
-        """The batch, tried again after transient faults, halved after a lasting one."""
+        """The batch, tried again after transient faults, halved after a lasting one or when it took too long."""
         pause = FIRST_PAUSE
         while True:
             try:
@@ -176,10 +195,14 @@ class Pump:
                     log.warning("batch_retried", error=self._fault, messages=len(deliveries))
                     if asyncio.get_running_loop().time() + pause > give_up_at:
                         raise Unavailable(self._fault) from error
+                    if isinstance(error, TimeoutError):
+                        # The network may have lost our connections without a word: the others will not answer either.
+                        await self._pool.expire_connections()
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE)
-                    continue
-                if len(deliveries) == 1:
+                    if len(deliveries) <= self._size:
+                        continue
+                elif len(deliveries) == 1:
                     return [await self._spoiled(deliveries[0], error, give_up_at)]
                 log.warning("batch_halved", error=repr(error), messages=len(deliveries))
                 middle = len(deliveries) // 2
@@ -191,6 +214,8 @@ class Pump:
 
     async def _spoiled(self, delivery: Delivery, error: Exception, give_up_at: float) -> Answer:
         """A message that the database itself refuses to write: parked like one whose decision raised."""
+        if delivery.origin is Origin.HTTP and isinstance(error, EnvelopeError):
+            return Refusal(error.code, error.text)
         if delivery.origin is Origin.HTTP:
             log.error("command_failed", type=delivery.type, error=repr(error))
             return Failed(error)
@@ -199,18 +224,25 @@ class Pump:
 
     async def _transact(self, deliveries: Sequence[Delivery]) -> list[Answer]:
         with self._metrics.batch_seconds.time():
-            async with self._pool.acquire() as connection:
+            async with self._pool.acquire(timeout=CONNECT_WITHIN) as connection:
                 transaction = connection.transaction()
                 await transaction.start()
+                began = asyncio.get_running_loop().time()
                 try:
                     batch = await self.apply(connection, deliveries)
                 except BaseException:
-                    await _roll_back(transaction)
+                    await _roll_back(connection, transaction)
                     raise
+                finally:
+                    seconds = asyncio.get_running_loop().time() - began
+                    if seconds > SLOW:
+                        self._size = max(1, len(deliveries) // 2)
                 # From here on the outcome is in doubt until COMMIT is answered. If its reply is lost, the next try
                 # finds its own inbox rows, and these answers are the true ones.
                 self._in_doubt.update(batch.answers)
                 await transaction.commit()
+        if seconds < SLOW / 4:
+            self._size = min(self._batch_max, max(self._size, len(deliveries) * 2))
         self.commits += 1
         self._metrics.count(deliveries, batch.answers)
         if batch.records:
@@ -236,6 +268,9 @@ class Pump:
         await self._park(connection, deliveries, batch, now)
         if batch.records:
             await outbox.append(connection, batch.records)
+        for twin, first in batch.twins:
+            answer = batch.answers[id(first)]
+            batch.answers[id(twin)] = Duplicate() if isinstance(answer, Done) else answer
         return batch
 
     async def _drop_seen(self, connection: Connection, deliveries: Sequence[Delivery], batch: Batch) -> None:
@@ -246,12 +281,17 @@ class Pump:
             elif delivery.timer is None:
                 messages.append(delivery.id)
         fresh = await inbox.admit(connection, messages) if messages else set()
+        first: dict[UUID, Delivery] = {}
         for delivery in deliveries:
             if id(delivery) in batch.answers:
                 continue
-            if delivery.timer or delivery.id in fresh:
+            if delivery.timer:
                 batch.live.append(delivery)
-                fresh.discard(delivery.id)
+            elif delivery.id in first:
+                batch.twins.append((delivery, first[delivery.id]))
+            elif delivery.id in fresh:
+                batch.live.append(delivery)
+                first[delivery.id] = delivery
             else:
                 batch.answers[id(delivery)] = self._in_doubt.get(id(delivery), Duplicate())
 
@@ -335,7 +375,7 @@ class Pump:
         without_effect = [
             delivery.id
             for delivery in deliveries
-            if isinstance(answer := batch.answers[id(delivery)], Parked | Failed)
+            if isinstance(answer := batch.answers.get(id(delivery)), Parked | Failed)
             or (isinstance(answer, Refusal) and delivery.origin is Origin.HTTP)
         ]
         if without_effect:
@@ -364,8 +404,11 @@ def _is_transient(error: Exception) -> bool:
     return isinstance(error, TRANSIENT) and not isinstance(error, ValueError)
 
 
-async def _roll_back(transaction: asyncpg.transaction.Transaction) -> None:
+async def _roll_back(connection: Connection, transaction: asyncpg.transaction.Transaction) -> None:
+    """Ends the connection where it does not answer: that rolls back too, and the next try gets another."""
     try:
-        await transaction.rollback()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        async with asyncio.timeout(ROLL_BACK_WITHIN):
+            await transaction.rollback()
+    except Exception:
+        connection.terminate()
         log.info("rollback_without_connection")

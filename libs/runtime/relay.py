@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.partitioner import murmur2
 
 from contracts.message import PARTITIONS
-from runtime import outbox
+from runtime import outbox, parking
 from runtime.db import Connection
 from runtime.metrics import Metrics
 from runtime.outbox import OutboxRow
@@ -29,8 +29,16 @@ when there were none for a while. Own commits wake at once."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 
+class Undeliverable(Exception):
+    """The broker will not have this one row, however often it is sent; nothing says so of the others."""
+
+    def __init__(self, row: OutboxRow, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.row = row
+
+
 class Sender(Protocol):
-    """Publishes rows in order; raises if any may not have arrived."""
+    """Publishes rows in order; raises if any may not have arrived, `Undeliverable` where one never can."""
 
     async def send(self, rows: Sequence[OutboxRow]) -> None: ...
 
@@ -77,18 +85,26 @@ class KafkaSender:
     ) -> None:
         topic, partition = place
         rest = list(reversed(rows))
+        most = len(rest)
         while rest:
             batch = producer.create_batch()
-            while rest and batch.append(
-                key=rest[-1].key, value=rest[-1].value, timestamp=None, headers=rest[-1].headers
+            taken: list[OutboxRow] = []
+            while (
+                rest
+                and len(taken) < most
+                and batch.append(key=rest[-1].key, value=rest[-1].value, timestamp=None, headers=rest[-1].headers)
             ):
-                rest.pop()
-            if batch.record_count() == 0:
-                raise ValueError(f"a message of {len(rest[-1].value)} bytes does not fit a request")
-            count = batch.record_count()
-            sent = await producer.send_batch(batch, topic, partition=partition)
-            metadata = await sent
-            self.produced[place] = max(self.produced.get(place, 0), metadata.offset + count)
+                taken.append(rest.pop())
+            try:
+                metadata = await (await producer.send_batch(batch, topic, partition=partition))
+            except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
+                # The limit is on batches: only one that cannot be made smaller is one too large message.
+                if len(taken) == 1:
+                    raise Undeliverable(taken[0], error) from error
+                rest += reversed(taken)
+                most = len(taken) // 2
+            else:
+                self.produced[place] = max(self.produced.get(place, 0), metadata.offset + len(taken))
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -119,9 +135,18 @@ def partition_of(key: bytes) -> int:
 class Relay:
     """Runs `run` as a task; `wake` after a commit that filled the outbox."""
 
-    def __init__(self, dsn: str, sender: Sender, metrics: Metrics, *, limit: int, client: str) -> None:
+    def __init__(
+        self, dsn: str, sender: Sender, metrics: Metrics, *, limit: int, client: str, silence: float = 10.0
+    ) -> None:
         self._dsn = dsn
-        self._client = client
+        # After this silence the server ends the session, and with it the lead of a process that hangs or whose
+        # machine is gone. A send that takes longer is done again, in order.
+        milliseconds = str(int(silence * 1000))
+        self._session = {
+            "application_name": f"{client}-relay",
+            "idle_session_timeout": milliseconds,
+            "idle_in_transaction_session_timeout": milliseconds,
+        }
         self._sender = sender
         self._metrics = metrics
         self._limit = limit
@@ -153,9 +178,7 @@ class Relay:
                 pause = FIRST_PAUSE
 
     async def _lead(self) -> None:
-        connection = await asyncpg.connect(
-            self._dsn, timeout=5, command_timeout=30, server_settings={"application_name": f"{self._client}-relay"}
-        )
+        connection = await asyncpg.connect(self._dsn, timeout=5, command_timeout=30, server_settings=self._session)
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
                 self.fault = ""
@@ -173,10 +196,16 @@ class Relay:
 
     async def _round(self, connection: Connection) -> int:
         self._awake.clear()
-        async with connection.transaction():
-            rows = await outbox.take(connection, self._limit)
-            if rows:
-                await self._sender.send(rows)
+        try:
+            async with connection.transaction():
+                rows = await outbox.take(connection, self._limit)
+                if rows and (sendable := await parking.hold_back(connection, rows)):
+                    await self._sender.send(sendable)
+        except Undeliverable as error:
+            log.error("undeliverable", topic=error.row.topic, key=repr(error.row.key), error=str(error))
+            async with connection.transaction():
+                await parking.set_aside(connection, error.row, str(error))
+            return 1
         self.fault = ""
         self._metrics.sent.inc(len(rows))
         return len(rows)

@@ -4,6 +4,7 @@ An aggregate is a row of id, version, the columns that queries need, and the sta
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -52,6 +53,8 @@ class Repository:
                 if ref.aggregate == table.name:
                     before = loaded.get(ref, ABSENT)
                     (old if before.version else new).append((ref.id, after.version, before.version, after.state))
+            # Two batches that both make these wait for one another in one direction only.
+            new.sort(key=itemgetter(0))
             for sql, rows in ((table.insert_sql, new), (table.update_sql, old)):
                 if rows and await connection.execute(sql, *table.arrays(rows)) != f"{table.tag(sql)}{len(rows)}":
                     raise ConcurrentUpdate(table.name)

@@ -30,12 +30,6 @@ async def due(connection: Connection, now: datetime, limit: int) -> list[DueTime
     return [DueTimer(Ref(row[0], row[1]), row[2], row[3]) for row in rows]
 
 
-async def next_due(connection: Connection) -> datetime | None:
-    """When the earliest timer falls due, in UTC; None when there is none."""
-    moment: datetime | None = await connection.fetchval("SELECT min(due_at) FROM timers")
-    return moment
-
-
 async def claim(connection: Connection, timers: Sequence[DueTimer]) -> set[DueTimer]:
     """Takes the rows that still stand as they were read; the others were cancelled, moved or fired elsewhere."""
     rows = await connection.fetch(

@@ -36,6 +36,7 @@ from escrow.questions import owned
 from escrow.state import (
     Chargeback,
     Escrow,
+    Kept,
     Operation,
     OperationKind,
     Standing,
@@ -93,6 +94,27 @@ def begin(message: OrderPaid | LatePaymentReceived) -> Escrow:
             )
             for line in message.lines
         ),
+    )
+
+
+def remember(before: Escrow | None, message: ChargebackReceived | ChargebackReversed) -> Escrow:
+    """An order of which nothing is known but what its buyer's bank did: the provider's news and the order's own come by
+    different topics, in any order. If the reference is a seller's deposit, nothing more ever comes."""
+    new = Kept(message.CE_TYPE, message.key, message.model_dump_json(), ())
+    if before is not None:
+        return replace(before, kept=(*before.kept, new))
+    return Escrow(
+        order_id=message.reference,
+        buyer_id="",
+        seller_id="",
+        buyer_country="",
+        seller_country="",
+        method="",
+        settlement="",
+        presentment="",
+        policy="",
+        tranches=(),
+        kept=(new,),
     )
 
 

@@ -276,7 +276,8 @@ ESCROW = Process(START, resting=RESTING, by_hand=(WITH_OPERATOR,), rows=[
 
     # Nothing was paid yet.
     ignore(OrderCancelled, START, because="nothing was paid"),
-    ignore((*RESULTS, ChargebackReceived, ChargebackReversed), START, because="it is about a deposit, not an order"),
+    ignore(RESULTS, START, because="it is about a deposit, not an order"),
+    ignore((ChargebackReceived, ChargebackReversed), START, because="it is remembered until the payment is heard of"),
     refuse((*SCREENED, OrderShipped, OrderDelivered, ReceiptConfirmed, DisputeOpened, *CASE, DepositClaimed), START,
            code="unknown_order", because="no payment of this order is known"),
     refuse(BY_OPERATOR, START, code="not_found", because="there is no such order"),

@@ -8,11 +8,12 @@ from msgspec.structs import replace
 from contracts.escrow import CommandRefused
 from contracts.message import Message
 from contracts.orders import LatePaymentReceived, OrderCancelled, OrderPaid
-from escrow.hearing import begin, check_right, hear
+from contracts.payments import ChargebackReceived, ChargebackReversed
+from escrow.hearing import begin, check_right, hear, remember
 from escrow.process import No, ReminderDue, Skip
 from escrow.saga import ESCROW
 from escrow.state import Escrow, State, at_rest, every_line, with_operator
-from escrow.walk import Walk, walk
+from escrow.walk import Walk, recalled, walk
 from ledger.store import LedgerStore
 from runtime.decision import Aggregate, Column, Look, Outcome, Refused, Route, Service, Timer, TimeUp, to
 
@@ -25,16 +26,29 @@ def decide(before: Escrow | None, message: Message | TimeUp, now: datetime, look
     that cannot be held (see `hearing.begin`)."""
     check_right(message)
     heard_as = ReminderDue(message.due_at) if isinstance(message, TimeUp) and message.name == REMINDER else message
-    if before is None:
-        if not isinstance(message, OrderPaid | LatePaymentReceived):
-            return _nothing_known(heard_as)
-        so_far = Walk(begin(message))
-        walk(ESCROW, so_far, message, every_line(so_far.order), now)
-        return _outcome(None, so_far, message)
-    heard = hear(before, heard_as, now)
-    so_far = Walk(heard.order, [*heard.messages], [*heard.postings], [heard.note] if heard.note else [])
-    walk(ESCROW, so_far, heard_as, heard.lines, now)
+    if before is not None and before.tranches:
+        so_far = Walk(before)
+        _take_in(so_far, heard_as, now)
+        return _outcome(before, so_far, message)
+    if isinstance(message, ChargebackReceived | ChargebackReversed):
+        return Outcome(remember(before, message), note="the payment is not known yet")
+    if not isinstance(message, OrderPaid | LatePaymentReceived):
+        return _nothing_known(heard_as)
+    so_far = Walk(begin(message))
+    walk(ESCROW, so_far, message, every_line(so_far.order), now)
+    for each in before.kept if before else ():
+        _take_in(so_far, recalled(each), now)
     return _outcome(before, so_far, message)
+
+
+def _take_in(so_far: Walk, message: Message | TimeUp | ReminderDue, now: datetime) -> None:
+    heard = hear(so_far.order, message, now)
+    so_far.order = heard.order
+    so_far.messages += heard.messages
+    so_far.postings += heard.postings
+    if heard.note:
+        so_far.notes.append(heard.note)
+    walk(ESCROW, so_far, message, heard.lines, now)
 
 
 def _nothing_known(message: Message | TimeUp | ReminderDue) -> Outcome[Escrow]:

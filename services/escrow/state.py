@@ -169,7 +169,8 @@ class Tranche(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Escrow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One order's money. `policy` is the version the order began under and keeps; `payments` are the times of the
-    payments heard of, `cases` the disputes."""
+    payments heard of, `cases` the disputes. Without tranches nothing is known of the payment yet, and `kept` is what
+    banks did before."""
 
     order_id: str
     buyer_id: str

@@ -1,17 +1,18 @@
 """How the lines of an order walk through the table: each takes the row of its own state, and those that take the same
 row in one message go as a group."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
+from contracts.disputes import DisputeOpened
 from contracts.message import Command, Message
 from contracts.registry import REGISTRY
 from escrow.process import Act, Ask, Branch, Decided, Later, Move, No, Process, Resume, Skip
-from escrow.questions import remaining
+from escrow.questions import owned, remaining
 from escrow.state import Escrow, Kept, Paused, State, Tranche, change, tranches_of
 from ledger.postings import Posting
 from runtime.decision import Refused
@@ -135,19 +136,37 @@ def _again(process: Process[State], so_far: Walk, moved: Iterable[int], now: dat
     eligible, position = frozenset(moved), 0
     while position < len(so_far.order.kept):
         kept = so_far.order.kept[position]
-        message = REGISTRY[kept.type].model_validate_json(kept.body)
+        message = recalled(kept)
+        waiting = eligible & set(kept.lines)
+        concerned = _concerned(so_far.order, message, waiting)
+        if concerned != waiting:
+            so_far.order = _let_go(so_far.order, kept, waiting - concerned)
+            so_far.notes.append("another case has taken the place of its own")
         ready = [
             (decided, lines)
-            for decided, lines in _groups(process, so_far.order, message, eligible & set(kept.lines), now)
+            for decided, lines in _groups(process, so_far.order, message, concerned, now)
             if not isinstance(decided, Later)
         ]
         for decided, lines in ready:
             so_far.order = _let_go(so_far.order, kept, lines)
             _take(process, so_far, decided, lines, message, now)
-        position = 0 if ready else position + 1
+        position = 0 if ready or concerned != waiting else position + 1
 
 
-def _let_go(order: Escrow, kept: Kept, lines: Sequence[int]) -> Escrow:
+def recalled(kept: Kept) -> Message:
+    """The message that was kept."""
+    return REGISTRY[kept.type].model_validate_json(kept.body)
+
+
+def _concerned(order: Escrow, message: Message, lines: frozenset[int]) -> frozenset[int]:
+    """What is said in a case is for its own lines; meanwhile they may have come into another."""
+    dispute_id = getattr(message, "dispute_id", None)
+    if dispute_id is None or isinstance(message, DisputeOpened):
+        return lines
+    return frozenset(each.line_no for each in tranches_of(order, lines) if owned(order, each, dispute_id))
+
+
+def _let_go(order: Escrow, kept: Kept, lines: Collection[int]) -> Escrow:
     def less(each: Kept) -> Kept:
         if (each.type, each.body) != (kept.type, kept.body):
             return each

@@ -20,7 +20,7 @@ class Watch:
 
     def __init__(self, bootstrap: str) -> None:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False, fetch_max_wait_ms=50
+            bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
         )
         self._seen: dict[str, int] = {}
         self._heard: list[tuple[Envelope, dict[str, Any]]] = []

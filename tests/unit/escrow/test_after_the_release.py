@@ -168,6 +168,13 @@ def test_a_case_opened_and_withdrawn_while_the_payout_is_under_way() -> None:
     given(*DELIVERED, confirmed(), disputed(), withdrawn()).when(payout_succeeds).then(State.RELEASED)
 
 
+def test_what_was_said_in_another_case_does_not_touch_the_one_that_was_opened_first() -> None:
+    both = (disputed(), disputed(case="d-2"), withdrawn(case="d-2"))
+    given(*DELIVERED, confirmed(), *both).when(payout_succeeds).then(
+        State.AFTER_RELEASE, says(DisputeNotAdmitted, dispute_id="d-2", code="already_disputed")
+    )
+
+
 def test_p8_a_payout_that_failed_serves_the_buyer_first() -> None:
     story = given(*DELIVERED, confirmed(), disputed()).when(payout_fails).then(State.AFTER_RELEASE, publishes())
     assert story.balance(Kind.PAYABLE, "s-1") == 9_500

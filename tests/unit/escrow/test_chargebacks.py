@@ -200,6 +200,14 @@ def test_e13_the_two_messages_may_come_in_either_order() -> None:
     story.when(charged_back(), given_back()).then(State.INSPECTION, nothing)
 
 
+def test_e13_a_chargeback_heard_of_before_its_payment_is_remembered() -> None:
+    story = given().when(charged_back(), charged_back()).then(nothing)
+    story.when(paid()).then(State.CHARGEBACK, says(ChargebackRecorded, chargeback_id="cb-1"))
+    assert story.balance(Kind.CHARGEBACK, ID) == 0
+    story.when(cleared(), given_back()).then(State.FUNDED)
+    given(charged_back(), given_back()).when(paid()).then(State.SCREENING)
+
+
 def test_e13_each_is_heard_once() -> None:
     story = given(*DELIVERED, charged_back()).when(charged_back()).then(State.CHARGEBACK, nothing)
     story.when(given_back()).then(State.INSPECTION)

@@ -1,0 +1,51 @@
+"""Which endings of the saga's rows no world can come to, and why; and which so few come to that only many worlds must.
+
+A name is a pattern of an ending's words in `coverage.ROWS`, without the number of the row, so that the list does not
+shift with the table.
+"""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+NEVER: Mapping[str, str] = {
+    "OrderPaid|LatePaymentReceived × SCREENING* → stays": "orders pays an order once; a second payment stays with it",
+    "OrderDelivered × FUNDED → *": "orders says that it was shipped before it says that it arrived",
+    "OrderShipped|OrderDelivered|ReceiptConfirmed × SCREENING* → refused*": "orders waits for the funds",
+    "ReceiptConfirmed × FUNDED → refused*": "orders takes a confirmation after the shipment only",
+    "OrderCancelled × START → *": "orders cancels a paid order after it said that it was paid",
+    "OrderCleared × UNDER_REVIEW was_stopped=True → *": "identity does not take back what it said",
+    "ReturnShipped × RETURNING return_under_way=True → *": "a case sends the goods back once",
+    "DisputeWithdrawn|DisputeResolved × SCREENING* → ignored*": "a line hears of its own case only",
+    "ReturnShipped|ReturnReceived × SCREENING* → ignored*": "a line hears of its own case only",
+    "ReplacementShipped × SCREENING* → ignored*": "a line hears of its own case only",
+    "* × AFTER_RELEASE* whereabouts=held → *": "after a release the money is owed or paid",
+    "PayoutSucceeded × AFTER_RELEASE|* → stays": "the provider does not take back what it said",
+    "*Succeeded × SCREENING* → refused, unexpected_result": "a line hears of its own operations only",
+    "PayoutFailed|RefundFailed|OperationNotFound × SCREENING* → refused*": "a line hears of its own operations only",
+    "DepositClaimed × SCREENING* → refused*": "a line hears of its own claim only",
+    "ChargebackReversed × SCREENING* → ignored*": "a reversal is for lines that were suspended",
+    "ChargebackReceived|ChargebackReversed × START → *": "what a bank does is remembered outside the table",
+}
+
+RARE: tuple[str, ...] = (
+    "OrderStopped × UNDER_REVIEW was_stopped=True → *",
+    "OrderDelivered × SHIPPED its_parcel=False → *",
+    "OrderCancelled × REFUNDING|REFUNDED → *",
+    "OrderCancelled × DISPUTED → *",
+    "OrderDelivered × REPLACING *",
+    "* × RETURNING *whereabouts=owed → *",
+    "* × REPLACING whereabouts=owed → *",
+    "DisputeOpened × RELEASED claimable=charged_back → *",
+    "DisputeOpened × RELEASING payout_bounced=True claimable=* → *",
+    "DisputeResolved × AFTER_RELEASE verdict=split payout_bounced=True → *",
+    "PayoutSucceeded|RefundSucceeded|RecordOperationResult × WITH_OPERATOR ending=* → *",
+    "RetryOperation × WITH_OPERATOR errand=* → *",
+    "TimeUp × CHARGEBACK payout_bounced=True → *",
+    "DepositClaimed × CHARGED_BACK → *",
+)
+
+
+def is_named(row: str, names: Iterable[str]) -> bool:
+    """Whether one of the names is the row's."""
+    words = row.partition(": ")[2]
+    return any(fnmatchcase(words, name) for name in names)
