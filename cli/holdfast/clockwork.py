@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from holdfast.embedded import EmbeddedError
 from holdfast.stack import SIMULATORS, Addresses
@@ -52,6 +53,8 @@ class Clockwork:
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + QUIET_WITHIN, FIRST_PAUSE
         while True:
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.3, LONGEST_PAUSE)
             told = [one for urls in self._urls for one in await asyncio.gather(*(self._ask(url) for url in urls))]
             busy = self._busy(told)
             if not busy:
@@ -59,8 +62,6 @@ class Clockwork:
                 return min(due, default=None)
             if loop.time() > deadline:
                 raise EmbeddedError("not_quiet", f"after {QUIET_WITHIN:g} s there is still: {'; '.join(busy[:5])}")
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
 
     async def advance_to(self, moment: datetime) -> datetime | None:
         """Moves the clock to `moment`, stopping at every timer on the way; returns when the next one is due."""
@@ -75,7 +76,7 @@ class Clockwork:
     async def _ask(self, url: str) -> Progress:
         answer = await self._http.get(url)
         answer.raise_for_status()
-        told: Progress = answer.json()
+        told: Progress = msgspec.json.decode(answer.content)
         return told
 
     def _busy(self, told: list[Progress]) -> list[str]:

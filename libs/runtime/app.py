@@ -45,7 +45,7 @@ from runtime.settings import Settings
 log = structlog.get_logger()
 T = TypeVar("T")
 
-VIRTUAL_TIMER_POLL = 0.005
+VIRTUAL_TIMER_POLL = 0.01
 STOP_WITHIN = 25.0
 """Seconds for an orderly stop; keep the supervisor's grace period above."""
 

@@ -84,7 +84,8 @@ def _versions_without_gap(events: Sequence[Envelope], versions: Mapping[str, int
 def _same(what: str, found: Sequence[Any], expected: Sequence[Any]) -> None:
     if found == expected:
         return
-    at = next((i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), min(len(found), len(expected)))
+    differing = (i for i, (one, other) in enumerate(zip(found, expected, strict=False)) if one != other)
+    at = next(differing, min(len(found), len(expected)))
     raise AssertionError(
         f"{what}: {len(found)} instead of {len(expected)}, and from place {at} on "
         f"{list(found[at : at + 5])} instead of {list(expected[at : at + 5])}"

@@ -16,7 +16,7 @@ from tests.chaos.process import Process, all_ready
 from tests.toy.parts import fresh_topics
 from tests.waiting import eventually
 
-SESSION_TIMEOUT = 3
+SESSION_TIMEOUT = 2
 """Seconds until the group gives up a silent member, unless a test says otherwise."""
 
 

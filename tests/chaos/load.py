@@ -1,7 +1,7 @@
 """Another system that adds numbers to tallies, by Kafka and by HTTP, and knows what it was told.
 
-By Kafka it publishes in order and again until the broker has it; by HTTP it repeats under the same Idempotency-Key until
-it has an answer. So everything it wrote down must have had its effect once, in the order it wrote it down.
+By Kafka it publishes in order, and again until the broker has it; by HTTP it repeats under the same Idempotency-Key
+until it has an answer. So everything it wrote down must have had its effect once, in the order it wrote it down.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ Batches = dict[int, list[tuple[bytes, bytes, list[tuple[str, bytes]]]]]
 
 @dataclass
 class Written:
-    """What was asked for: by tally, the numbers of each writer in its order; and the versions that HTTP answers told."""
+    """What was asked for: by tally, the numbers of each writer in its order; and the versions that HTTP told."""
 
     by_writer: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     versions: dict[tuple[str, int], int] = field(default_factory=dict)

@@ -85,9 +85,9 @@ class Process:
         self._process.join()
         self._process.close()
 
-    async def get(self, path: str, timeout: float = 10) -> httpx.Response:
+    async def get(self, path: str) -> httpx.Response:
         """`GET path`; raises `httpx.TransportError` while nobody answers."""
-        async with httpx.AsyncClient(base_url=self.url, timeout=timeout) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=10) as client:
             return await client.get(path)
 
     async def ready(self, within: float = 30) -> "Process":
@@ -101,6 +101,13 @@ class Process:
 
         await eventually(says_so, within=within)
         return self
+
+    async def lives(self) -> bool:
+        """Whether /livez says so."""
+        try:
+            return (await self.get("/livez")).status_code == 200
+        except httpx.TransportError:
+            return False
 
     async def readiness(self) -> tuple[int, str]:
         """Status and text of /readyz; status 0 while nobody answers."""

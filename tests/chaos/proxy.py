@@ -52,7 +52,7 @@ class Proxy:
             held.set()
 
     async def passes(self, epoch: int) -> None:
-        while self.silent or epoch < self.epoch:
+        while self.silent or epoch < self.epoch:  # noqa: ASYNC110 - for ever, perhaps
             await asyncio.sleep(POLL)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import escrow.walk
 import orders
@@ -23,11 +23,21 @@ from tests.simulation.database import Change
 from tests.simulation.node import Node
 
 
+class Ending(NamedTuple):
+    """What a row of the table comes to by one set of answers to its questions."""
+
+    row: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.row} {self.words}"
+
+
 @dataclass
 class Seen:
-    """A watcher that counts; `saga` by the words of an ending of a row, `refused` by (service, code)."""
+    """A watcher that counts; `refused` by service and code."""
 
-    saga: Counter[str] = field(default_factory=Counter)
+    saga: Counter[Ending] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def committed(self, node: Node, change: Change) -> None:
@@ -37,7 +47,7 @@ class Seen:
             if node.name == "escrow" and delivery.item and isinstance(answer, Done | Refusal):
                 ref, message = delivery.item.ref, type(delivery.item.message)
                 if ref not in change.before and ref not in change.states and message is not TimeUp:
-                    self.saga[ROWS[State.START, message, id(ESCROW.branch(State.START, message))]] += 1
+                    self.saga[_BY_IDENTITY[State.START, message, id(ESCROW.branch(State.START, message))]] += 1
 
     def quiet(self) -> None:
         pass
@@ -53,7 +63,7 @@ class Seen:
 def _endings(branch: Branch, by: str = "") -> Iterator[tuple[Decided, str]]:
     if isinstance(branch, Ask):
         for answer, below in branch.answers.items():
-            yield from _endings(below, f"{by} {branch.by.__name__}={answer}")
+            yield from _endings(below, f"{by}{branch.by.__name__}={answer} ")
         return
     match branch:
         case Move(to=to):
@@ -66,24 +76,25 @@ def _endings(branch: Branch, by: str = "") -> Iterator[tuple[Decided, str]]:
             words = f"postponed, {because}"
         case No(code, _):
             words = f"refused, {code}"
-    yield branch, f"{by} → {words}"
+    yield branch, f"{by}→ {words}"
 
 
-def _rows() -> dict[tuple[Any, type, int], str]:
-    """The words of every ending of every row, by state, message and the identity of the ending."""
-    rows = {}
+def _endings_of_all_rows() -> dict[tuple[Any, type, int], Ending]:
+    """Every ending of every row, by state, message and its identity."""
+    found = {}
     for number, row in enumerate(ESCROW.rows, 1):
         messages = "|".join(message.__name__ for message in row.messages)
         states = "|".join(state.name for state in row.states)
         for ending, words in _endings(row.branch):
             for message in row.messages:
                 for state in row.states:
-                    rows[state, message, id(ending)] = f"row {number}: {messages} × {states}{words}"
-    return rows
+                    found[state, message, id(ending)] = Ending(f"row {number}: {messages} × {states}", words)
+    return found
 
 
-ROWS = _rows()
-"""Endings of rows, each in words; one row has as many as its questions have answers."""
+_BY_IDENTITY = _endings_of_all_rows()
+ENDINGS = frozenset(_BY_IDENTITY.values())
+"""One row has as many as its questions have answers."""
 
 
 @contextmanager
@@ -93,7 +104,7 @@ def recording(seen: Seen) -> Iterator[None]:
 
     def counted(branch: Branch, order: Any, tranche: Any, message: Any, now: Any) -> Decided:
         decided = resolve(branch, order, tranche, message, now)
-        seen.saga[ROWS[tranche.state, type(message), id(decided)]] += 1
+        seen.saga[_BY_IDENTITY[tranche.state, type(message), id(decided)]] += 1
         return decided
 
     escrow.walk.resolve = counted

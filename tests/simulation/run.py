@@ -1,6 +1,7 @@
 """Runs seeds, in as many processes as there are cores, and tells the story of one that fails."""
 
 import os
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -81,6 +82,8 @@ def run_seed(seed: int, services: Sequence[Service] = SERVICES) -> Result:
             world.run()
         except Violation as violation:
             result.failures[seed] = story(world, violation)
+        except Exception:
+            result.failures[seed] = story(world, Violation("no world", traceback.format_exc()))
     result.steps, result.handled = world.steps, len(world.trace)
     return result
 

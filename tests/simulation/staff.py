@@ -16,7 +16,7 @@ from contracts.escrow import (
     RefundStarted,
     RetryOperation,
 )
-from contracts.identity import AppealSubmitted, RejectAppeal, VerifyAppeal
+from contracts.identity import AppealSubmitted, OrderStopped, RejectAppeal, ScreenOrder, VerifyAppeal
 from contracts.message import Message
 from contracts.money import Money, total
 from contracts.orders import OrderPaid, OrderPlaced, OrderShipped
@@ -27,6 +27,7 @@ from simulators.carrier.control import DeliverParcel
 from simulators.payments.control import ClearScript, Misbehaviour, ReportChargeback, ReverseChargeback, ScriptOperation
 from simulators.payments.operations import Status
 from tests.simulation.scene import MEDIATOR, OPERATOR, OUTSIDE, REVIEWER, Scene
+from tests.simulation.trade import complain
 
 
 def rule(scene: Scene, event: DisputeOpened) -> None:
@@ -46,9 +47,17 @@ def rule(scene: Scene, event: DisputeOpened) -> None:
 def _ruling(scene: Scene, line: int) -> LineRuling:
     if scene.chance(scene.habits.returns):
         return LineRuling(line_no=line, verdict=scene.rng.choice((Verdict.RETURN, Verdict.REPLACE)))
-    verdict = scene.rng.choice((Verdict.REFUND, Verdict.RELEASE, Verdict.SPLIT))
+    verdict = scene.rng.choice((Verdict.REFUND, Verdict.RELEASE, Verdict.SPLIT, Verdict.SPLIT))
     share = scene.rng.choice((1, 3_333, 5_000, 9_999)) if verdict is Verdict.SPLIT else None
     return LineRuling(line_no=line, verdict=verdict, buyer_basis_points=share)
+
+
+def screen_again(scene: Scene, event: OrderStopped) -> None:
+    """Some other system asks for what identity said already."""
+    if scene.chance(0.1):
+        one = Money(amount=1, currency="EUR")
+        again = ScreenOrder(actor=OUTSIDE, person_id=event.person_id, order_id=event.order_id, total=one)
+        scene.later(scene.soon() * 0.1, partial(scene.ask, again))
 
 
 def review(scene: Scene, event: AppealSubmitted) -> None:
@@ -88,6 +97,9 @@ def misbehave_in(scene: Scene, event: OrderPlaced) -> None:
 def misbehave_out(scene: Scene, event: OrderPaid) -> None:
     """The provider is going to fail refunds or payouts of this order: the first few, or all; or to lose them."""
     habits, attempts = scene.habits, (1, 2, 3, 5, 8, None)
+    if scene.chance(0.04):
+        _script(scene, event.order_id, Misbehaviour.FAIL_REFUND, None)
+        _script(scene, event.order_id, Misbehaviour.FAIL_PAYOUT, None)
     if scene.chance(habits.refunds_fail):
         _script(scene, event.order_id, Misbehaviour.FAIL_REFUND, scene.rng.choice(attempts))
     if scene.chance(habits.payouts_fail):
@@ -108,21 +120,28 @@ def _script(scene: Scene, target: str, outcome: Misbehaviour, attempts: int | No
     scene.ask(ScriptOperation(actor=OUTSIDE, target=target, outcome=outcome, attempts=attempts))
 
 
-def take_back(scene: Scene, event: OrderPaid | OperatorNeeded | DisputeResolved) -> None:
-    """The buyer's bank takes the payment back, whole or in halves; once a buyer turned to it, at bad moments too."""
-    if not scene.chance(scene.habits.chargebacks * (1 if isinstance(event, OrderPaid) else 0.3)):
-        return
-    deal = scene.deals[event.order_id]
+def take_back(scene: Scene, event: OrderPaid | OperatorNeeded | DisputeOpened) -> None:
+    """The buyer's bank takes the payment back; some buyers turn to it when something else is under way already."""
+    likely = scene.habits.chargebacks if isinstance(event, OrderPaid) else 0.1 + scene.habits.chargebacks * 0.3
+    if scene.chance(likely):
+        at_once = not isinstance(event, OrderPaid)
+        _charge_back(scene, event.order_id, scene.soon() * 0.1 if at_once else timedelta(days=60) * scene.rng.random())
+    if isinstance(event, OperatorNeeded) and event.code == "chargeback_after_release" and scene.chance(0.3):
+        scene.later(scene.soon() * 0.1, partial(complain, scene, scene.deals[event.order_id]))
+
+
+def _charge_back(scene: Scene, order_id: str, wait: timedelta) -> None:
+    """The whole payment, or both halves of it, one after the other."""
+    deal = scene.deals[order_id]
     if not deal.lines or deal.charged_back:
         return
     deal.charged_back = True
     paid = total([line.presented for line in deal.lines])
     whole = scene.chance(0.8) or paid.amount == 1
     amount = paid if whole else Money(amount=paid.amount // 2, currency=paid.currency)
-    for _ in range(1 if whole else 2):
-        report = ReportChargeback(actor=OUTSIDE, reference=event.order_id, amount=amount, reason="not_recognised")
-        wait = scene.rng.choice((scene.soon(), timedelta(days=scene.rng.uniform(0, 60))))
-        scene.later(wait if isinstance(event, OrderPaid) else scene.soon() * 0.1, partial(scene.world.send, report))
+    for n in range(1 if whole else 2):
+        report = ReportChargeback(actor=OUTSIDE, reference=order_id, amount=amount, reason="not_recognised")
+        scene.later(wait * (n + 1), partial(scene.world.send, report))
 
 
 def give_back(scene: Scene, event: ChargebackReceived) -> None:
@@ -143,8 +162,10 @@ def go_away(scene: Scene, event: Message) -> None:
     if isinstance(event, DisputeOpened) and scene.chance(habits.others_away):
         wait, away = timedelta(days=rng.uniform(0, 12)), timedelta(days=rng.choice((2, 8, 20)))
         scene.later(wait, partial(scene.world.silence, rng.choice(("disputes", "orders", "escrow")), away))
-    if isinstance(event, DisputeResolved) and scene.chance(habits.others_away):
+    if isinstance(event, DisputeResolved) and scene.chance(habits.others_away * 2):
         scene.world.silence("deposits", timedelta(days=rng.choice((3, 8, 12))))
+        if scene.chance(0.3):
+            _charge_back(scene, event.order_id, scene.soon() * 0.1)
 
 
 def suspend_sellers(scene: Scene, event: DepositActivated) -> None:
@@ -233,8 +254,9 @@ def _unpark(scene: Scene, lane: str, record: RawRecord) -> None:
 
 
 REACTIONS: Mapping[type[Message], tuple[Callable[[Scene, Any], None], ...]] = {
-    DisputeOpened: (rule, go_away),
-    DisputeResolved: (go_away, take_back),
+    DisputeOpened: (rule, go_away, take_back),
+    DisputeResolved: (go_away,),
+    OrderStopped: (screen_again,),
     AppealSubmitted: (review,),
     OrderShipped: (follow,),
     ReplacementShipped: (follow,),

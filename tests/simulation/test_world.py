@@ -211,7 +211,8 @@ def test_a_state_that_does_not_survive_its_json_is_found() -> None:
 
     def listing(state, message, now, look):  # type: ignore[no-untyped-def]
         outcome: Any = tallies.decide(state, message, now, look)
-        return replace(outcome, state=Tally(outcome.state.total, list(outcome.state.numbers)))
+        numbers: Any = list(outcome.state.numbers)
+        return replace(outcome, state=Tally(outcome.state.total, numbers))
 
     world = toys(1, CALM)
     world.nodes["toy"].database.service = replace(TOY, aggregates=(replace(tallies, decide=listing),))

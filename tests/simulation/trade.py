@@ -124,14 +124,20 @@ def may_ship(scene: Scene, event: FundsSecured) -> None:
         last = scene.by(event.ship_by, never=0.0, race=1.0) or near
         at = scene.rng.choice((near + (wait or timedelta(0)), scene.soon(), last))
         scene.later(at, partial(_cancel, scene, deal))
-    if scene.chance(0.05):
-        scene.later(scene.soon() * 3, partial(_dispute, scene, deal))
+    elif wait is None and scene.chance(0.4):
+        last = scene.by(event.ship_by, never=0.0, race=1.0) or timedelta(0)
+        scene.later(last, partial(_cancel, scene, deal))
+    if scene.chance(0.08):
+        complaint = scene.soon() * 3
+        scene.later(complaint, partial(complain, scene, deal))
+        if scene.chance(0.4):
+            scene.later(complaint + timedelta(seconds=2), partial(_cancel, scene, deal))
 
 
 def shipped(scene: Scene, event: OrderShipped) -> None:
     deal = scene.deals[event.order_id]
     if scene.chance(scene.habits.disputes * 0.5):
-        scene.later(timedelta(days=scene.rng.choice((1, 10, 45)) * scene.rng.random()), partial(_dispute, scene, deal))
+        scene.later(timedelta(days=scene.rng.choice((1, 10, 45)) * scene.rng.random()), partial(complain, scene, deal))
     if scene.chance(0.08):
         scene.later(scene.soon(), partial(_confirm, scene, deal))
 
@@ -144,17 +150,16 @@ def delivered(scene: Scene, event: OrderDelivered) -> None:
         scene.later(wait or timedelta(0), partial(_confirm, scene, deal))
         if scene.chance(0.15):
             near = timedelta(milliseconds=scene.rng.choice((0, 40, 4_000)))
-            scene.later((wait or timedelta(0)) + near, partial(_dispute, scene, deal))
+            scene.later((wait or timedelta(0)) + near, partial(complain, scene, deal))
     if scene.chance(scene.habits.disputes):
-        scene.later(scene.by(inspection, never=0.0, race=0.2) or timedelta(0), partial(_dispute, scene, deal))
+        scene.later(scene.by(inspection, never=0.0, race=0.2) or timedelta(0), partial(complain, scene, deal))
 
 
 def released(scene: Scene, event: FundsReleased) -> None:
     deal = scene.deals[event.order_id]
     if scene.chance(scene.habits.disputes_after):
-        longest = scene.rng.choice((timedelta(minutes=1), timedelta(hours=4), timedelta(days=4), timedelta(days=17)))
-        wait = longest * scene.rng.random()
-        scene.later(wait, partial(_dispute, scene, deal))
+        days = scene.rng.choice((0.001, 0.03, 0.2, 4, 14, 20)) * scene.rng.random()
+        scene.later(timedelta(days=days), partial(complain, scene, deal))
 
 
 def confirmed(scene: Scene, event: ReceiptConfirmed) -> None:
@@ -174,7 +179,7 @@ def case_opened(scene: Scene, event: DisputeOpened) -> None:
         wait = scene.by(timedelta(days=30), never=0.0, race=0.05) or timedelta(0)
         scene.later(wait * scene.rng.choice((0, 0.01, 1)), partial(scene.ask, withdrawn))
     if scene.chance(0.1):
-        scene.later(scene.soon(), partial(_dispute, scene, deal))
+        scene.later(scene.soon(), partial(complain, scene, deal))
     if scene.chance(0.12):
         near = timedelta(seconds=scene.rng.choice((0, 1, 3_000)))
         scene.later(near, partial(_confirm, scene, deal))
@@ -190,10 +195,10 @@ def case_ruled(scene: Scene, event: DisputeResolved) -> None:
     if Verdict.REPLACE in verdicts:
         again = ShipReplacement(actor=seller_of(deal), tracking_number=f"REP-{number}", **names)
         _in_time(scene, timedelta(days=10) - timedelta(hours=1), again)
-    if scene.chance(0.08):
+    if scene.chance(0.2):
         scene.later(scene.soon(), partial(_confirm, scene, deal))
-    if scene.chance(0.08):
-        scene.later(scene.soon(), partial(_dispute, scene, deal))
+    if scene.chance(0.1):
+        scene.later(scene.soon(), partial(complain, scene, deal))
 
 
 def return_shipped(scene: Scene, event: ReturnShipped) -> None:
@@ -208,8 +213,8 @@ def stopped(scene: Scene, event: OrderStopped) -> None:
         if wait is not None:
             appeal_id = f"appeal-{event.order_id}-{attempt}"
             scene.later(wait, partial(_appeal, scene, event.person_id, event.order_id, appeal_id))
-    if scene.chance(0.15):
-        scene.later(scene.soon(), partial(_dispute, scene, scene.deals[event.order_id]))
+    if scene.chance(0.15) and event.order_id in scene.deals:
+        scene.later(scene.soon(), partial(complain, scene, scene.deals[event.order_id]))
 
 
 def _appeal(scene: Scene, person: str, order_id: str, appeal_id: str) -> None:
@@ -255,11 +260,12 @@ def _ship(scene: Scene, deal: Deal) -> None:
 
 
 def _confirm(scene: Scene, deal: Deal) -> None:
-    some = scene.some(deal.line_numbers) if deal.lines and scene.chance(0.4) else ()
+    some = scene.some((*deal.line_numbers, 77)[: 99 if scene.chance(0.1) else -1]) if scene.chance(0.4) else ()
     scene.ask(ConfirmReceipt(actor=buyer_of(deal), order_id=deal.order_id, lines=some))
 
 
-def _dispute(scene: Scene, deal: Deal) -> None:
+def complain(scene: Scene, deal: Deal) -> None:
+    """The buyer opens a case about some lines or all."""
     if not deal.lines:
         return
     dispute_id = f"case-{deal.order_id}-{len(deal.cases) + 1}"

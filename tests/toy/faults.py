@@ -43,6 +43,7 @@ POINTS = {
     "saved": Point(Repository, "save"),
     "timers_set": Point(timers, "save"),
     "letters_parked": Point(parking, "park"),
+    "letters_resolved": Point(parking, "resolve"),
     "outbox": Point(outbox, "append"),
     "before_commit": Point(Pump, "apply"),
     "amid_commit": Point(Transaction, "_Transaction__commit", amid=True, armed_by=(Pump, "apply")),
@@ -58,7 +59,7 @@ POINTS = {
 }
 """Every step of the path after which, or in which, a process can die."""
 
-_NO_RESULT = {"save", "append", "send", "_send_partition", "commit", "load", "parked"}
+_NO_RESULT = {"save", "append", "send", "_send_partition", "commit", "load", "parked", "resolve"}
 
 
 def die_at(place: str) -> None:

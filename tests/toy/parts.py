@@ -130,9 +130,9 @@ async def running(service: Service, database: str, bootstrap: str, **more: Any) 
         await one.stop()
 
 
-def add(tally: str, number: int) -> toy.Add:
+def add(tally: str, number: int, padding: int = 0) -> toy.Add:
     """The command that a test sends most."""
-    return toy.Add.model_validate({"actor": SERVICE_ACTOR, "tally": tally, "number": number})
+    return toy.Add.model_validate({"actor": SERVICE_ACTOR, "tally": tally, "number": number, "padding": padding})
 
 
 async def numbers(database: str, tally: str) -> list[int]:

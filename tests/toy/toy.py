@@ -18,10 +18,12 @@ cured = Path("/nonexistent")
 
 
 class Add(Command, key="tally"):
-    """Adds `number`; 666 meets a bug, 777 a constraint of the database, below zero is refused."""
+    """Adds `number`; 666 meets a bug, 777 a constraint of the database, below zero is refused. The event has `padding`
+    bytes more than it needs."""
 
     tally: Id
     number: Annotated[int, Field(strict=True)]
+    padding: Annotated[int, Field(strict=True, ge=0)] = 0
 
 
 class RingLater(Command, key="tally"):
@@ -37,6 +39,7 @@ class Added(Event, key="tally"):
     tally: Id
     number: int
     total: int
+    padding: str | None = None
 
 
 class Rang(Event, key="tally"):
@@ -71,7 +74,8 @@ def decide(state: Tally | None, message: Add | RingLater | TimeUp, now: datetime
         raise ZeroDivisionError("a bug in the decision")
     total = state.total + message.number
     after = Tally(total, (*state.numbers, message.number), state.rings)
-    return Outcome(after, [Added(tally=message.tally, number=message.number, total=total)])
+    padding = "x" * message.padding or None
+    return Outcome(after, [Added(tally=message.tally, number=message.number, total=total, padding=padding)])
 
 
 TOY = Service(
