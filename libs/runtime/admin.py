@@ -83,7 +83,7 @@ async def discard(request: Request, key: str) -> dict[str, Any]:
     operator = _operator(request)
     body = await json_of(request)
     seq = body.get("seq")
-    if not isinstance(seq, int):
+    if not isinstance(seq, int) or isinstance(seq, bool):
         raise Refused("invalid_seq", "say which letter: its seq, a whole number")
     left = await _parts(request).dead_letters.discard(key, seq, operator.id, _reason(body))
     return {"key": key, "discarded": seq, "left": left}

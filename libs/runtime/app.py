@@ -167,7 +167,8 @@ class Running:
                     await pump.submit([timer(one) for one in due], give_up_after=self.settings.retry_for)
                 fired = len(due)
                 seen = looked_at
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable) as error:
+            except Exception as error:
+                # Whatever it is, the rows are still there: a timer that was not fired is found again.
                 log.warning("timers_retried", error=repr(error))
             if fired < limit:
                 await asyncio.sleep(VIRTUAL_TIMER_POLL if self.clock.virtual else self.settings.timer_poll)

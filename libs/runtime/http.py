@@ -94,13 +94,13 @@ def add_routes(app: FastAPI, api: Api) -> None:
         app.include_router(router)
 
 
-async def body_of(request: Request) -> bytes:
-    """The request's body; raises `Refused` (too_large) beyond `MAX_BODY_BYTES`, without reading on."""
+async def body_of(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
+    """The request's body; raises `Refused` (too_large) beyond `most` bytes, without reading on."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise Refused("too_large", f"a body may have {MAX_BODY_BYTES} bytes")
+        if len(body) > most:
+            raise Refused("too_large", f"a body may have {most} bytes")
     return bytes(body)
 
 

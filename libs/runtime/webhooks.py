@@ -5,7 +5,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from contracts.envelope import BATCH, STRUCTURED, Envelope, EnvelopeError, read_batch, read_structured
+from contracts.envelope import BATCH, MAX_BATCH_BYTES, STRUCTURED, Envelope, EnvelopeError, read_batch, read_structured
 from contracts.message import is_command
 from contracts.registry import REGISTRY
 from runtime.decision import Refused
@@ -18,7 +18,7 @@ router = APIRouter()
 @router.post("/webhooks")
 async def receive(request: Request) -> Response:
     """All events of the body, in order, or none: 204 after COMMIT, a problem otherwise."""
-    body = await body_of(request)
+    body = await body_of(request, MAX_BATCH_BYTES)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if media_type == BATCH:

@@ -111,14 +111,14 @@ def open_case(existing: Case | None, command: OpenDispute, now: datetime, look: 
 
 def withdraw(case: Case, command: WithdrawDispute, now: datetime) -> Outcome[Case]:
     """The buyer withdraws; the order goes on where it was (D7)."""
-    admit(case, command)
+    admit(case, command, now)
     event = DisputeWithdrawn(dispute_id=case.dispute_id, order_id=case.order_id, lines=open_lines(case))
     return Outcome(_record(case, now, "withdrawn", status=Status.WITHDRAWN), (event,))
 
 
 def rule(case: Case, command: RuleDispute, now: datetime) -> Outcome[Case]:
     """A mediator rules every line that is still in the case, once (D5)."""
-    admit(case, command)
+    admit(case, command, now)
     rulings = _by_line(case, command.rulings)
     lines = tuple(
         replace(line, verdict=said.verdict, buyer_basis_points=said.buyer_basis_points)
@@ -150,7 +150,7 @@ def _by_line(case: Case, rulings: tuple[LineRuling, ...]) -> dict[int, LineRulin
 
 def ship_return(case: Case, command: ShipReturn, now: datetime) -> Outcome[Case]:
     """The buyer sent the goods back; the seller has until the deadline to confirm them (D10)."""
-    admit(case, command)
+    admit(case, command, now)
     due_at = now + policy_of(case.policy).confirm_return_within
     leg = Leg(LegState.SHIPPED, due_at, command.carrier, command.tracking_number)
     event = ReturnShipped(dispute_id=case.dispute_id, order_id=case.order_id, lines=lines_with(case, Verdict.RETURN))
@@ -159,7 +159,7 @@ def ship_return(case: Case, command: ShipReturn, now: datetime) -> Outcome[Case]
 
 def confirm_return(case: Case, command: ConfirmReturn, now: datetime) -> Outcome[Case]:
     """The seller has the goods back; escrow refunds."""
-    admit(case, command)
+    admit(case, command, now)
     assert case.return_leg is not None  # `admit` passes only for a return that was shipped
     leg = replace(case.return_leg, state=LegState.RECEIVED, due_at=None)
     event = ReturnReceived(dispute_id=case.dispute_id, order_id=case.order_id, lines=lines_with(case, Verdict.RETURN))
@@ -169,7 +169,7 @@ def confirm_return(case: Case, command: ConfirmReturn, now: datetime) -> Outcome
 def ship_replacement(case: Case, command: ShipReplacement, now: datetime) -> Outcome[Case]:
     """The seller sent a replacement. The carrier follows it under the order's id, as it does every parcel of the order;
     from here on the delivery is escrow's to watch (D10)."""
-    admit(case, command)
+    admit(case, command, now)
     leg = Leg(LegState.SHIPPED, None, command.carrier, command.tracking_number)
     event = ReplacementShipped(
         dispute_id=case.dispute_id,

@@ -1,6 +1,7 @@
 """Who may ask what of a case, and in which state: two tables, and the check that reads them."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from contracts.disputes import ConfirmReturn, RuleDispute, ShipReplacement, ShipReturn, WithdrawDispute
 from contracts.message import Command, Role
@@ -25,6 +26,11 @@ _RETURN_TO_SHIP = {
 }
 _RETURN_TO_CONFIRM = _RETURN_TO_SHIP | {LegState.AWAITED: "return_not_shipped", LegState.SHIPPED: ""}
 _REPLACEMENT_TO_SHIP = _RETURN_TO_SHIP | {None: "no_replacement_ruled"}
+_ALLOWS: Mapping[type[Command], Mapping[LegState | None, str]] = {
+    ShipReturn: _RETURN_TO_SHIP,
+    ConfirmReturn: _RETURN_TO_CONFIRM,
+    ShipReplacement: _REPLACEMENT_TO_SHIP,
+}
 
 REASONS: Mapping[str, str] = {
     "case_closed": "the case is over; a new one may be opened while the protection of the order lasts",
@@ -39,8 +45,9 @@ REASONS: Mapping[str, str] = {
 }
 
 
-def admit(case: Case, command: Command) -> None:
-    """Passes, or raises `Refused`: not_found for strangers, forbidden for the wrong role, else the state's own code."""
+def admit(case: Case, command: Command, now: datetime) -> None:
+    """Passes, or raises `Refused`: not_found for strangers, forbidden for the wrong role, else the state's own code. A
+    step whose time is over is refused even where its timer is late: escrow has stopped waiting for it."""
     actor = command.actor
     if not takes_part(case, actor.role, actor.id):
         raise not_found()
@@ -48,7 +55,10 @@ def admit(case: Case, command: Command) -> None:
         raise Refused("forbidden", f"the role {actor.role} may not do this")
     if actor.role is Role.MEDIATOR and actor.id in (case.buyer_id, case.seller_id):
         raise Refused("forbidden", "nobody rules a case of their own; leave it to another mediator")
-    if code := refusal(case, type(command)):
+    code = refusal(case, type(command))
+    if not code and (leg := _leg(case, type(command))) and leg.due_at and now >= leg.due_at:
+        code = "deadline_passed"
+    if code:
         raise Refused(code, REASONS[code])
 
 
@@ -61,9 +71,8 @@ def refusal(case: Case, command: type[Command]) -> str:
         return "not_ruled" if case.status is Status.OPEN else "case_closed"
     if all(line.dropped for line in case.lines):
         return "case_closed"
-    if command is ShipReplacement:
-        return _REPLACEMENT_TO_SHIP[_state(case.replacement_leg)]
-    return (_RETURN_TO_SHIP if command is ShipReturn else _RETURN_TO_CONFIRM)[_state(case.return_leg)]
+    leg = _leg(case, command)
+    return _ALLOWS[command][leg.state if leg else None]
 
 
 def takes_part(case: Case, role: Role, id: str) -> bool:
@@ -80,5 +89,7 @@ def _was_ruled(case: Case) -> bool:
     return any(line.verdict for line in case.lines)
 
 
-def _state(leg: Leg | None) -> LegState | None:
-    return leg.state if leg else None
+def _leg(case: Case, command: type[Command]) -> Leg | None:
+    """The parcel that a command is about, where the case has one."""
+    legs = {ShipReturn: case.return_leg, ConfirmReturn: case.return_leg, ShipReplacement: case.replacement_leg}
+    return legs.get(command)

@@ -228,9 +228,7 @@ def _refund_started(order: Escrow, refunded: Group) -> RefundStarted:
         order_id=order.order_id,
         buyer_id=order.buyer_id,
         lines=tuple(
-            RefundedLine(
-                line_no=tranche.line_no, amount=Money(amount=tranche.to_buyer, currency=order.presentment)
-            )
+            RefundedLine(line_no=tranche.line_no, amount=Money(amount=tranche.to_buyer, currency=order.presentment))
             for tranche in refunded
         ),
         why=refunded[0].why or Why.RULING,

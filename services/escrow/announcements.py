@@ -53,9 +53,7 @@ def announce_funds_held(order: Escrow, group: Group, message: Message, now: date
 def ask_for_screening(order: Escrow, group: Group, message: Message, now: datetime) -> Effects:
     """ask identity whether the order may go on"""
     total = Money(amount=sum(tranche.presented for tranche in group), currency=order.presentment)
-    return Effects(
-        order, (ScreenOrder(actor=ESCROW, person_id=order.buyer_id, order_id=order.order_id, total=total),)
-    )
+    return Effects(order, (ScreenOrder(actor=ESCROW, person_id=order.buyer_id, order_id=order.order_id, total=total),))
 
 
 @act
@@ -116,9 +114,7 @@ def close_case(code: str) -> Act:
     """The open case of these lines, if there is one, has become pointless; disputes closes it."""
 
     def run(order: Escrow, group: Group, message: Message, now: datetime) -> Effects:
-        return Effects(
-            order, tuple(_not_admitted(order, case, lines, code) for case, lines in _by_case(group).items())
-        )
+        return Effects(order, tuple(_not_admitted(order, case, lines, code) for case, lines in _by_case(group).items()))
 
     return Act(run, f"close the case ({code})")
 

@@ -29,9 +29,7 @@ async def read_operator_queue(
 
 
 @router.get("/overdue")
-async def read_overdue(
-    request: Request, limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50
-) -> dict[str, Any]:
+async def read_overdue(request: Request, limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50) -> dict[str, Any]:
     """Orders that should have moved by now and did not: always empty while the timers run."""
     found = await overdue(request.app.state.pool, request.app.state.clock.now(), limit=limit)
     return {"orders": [escrow_view(order, version) for order, version in found]}

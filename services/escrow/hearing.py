@@ -146,9 +146,7 @@ def _opened(order: Escrow, message: DisputeOpened, now: datetime) -> Heard:
     answer = DisputeNotAdmitted(
         order_id=order.order_id, dispute_id=message.dispute_id, lines=unknown or message.lines, code="unknown_line"
     )
-    return Heard(
-        replace(order, cases=(*order.cases, message.dispute_id)), message.lines, (answer,) if unknown else ()
-    )
+    return Heard(replace(order, cases=(*order.cases, message.dispute_id)), message.lines, (answer,) if unknown else ())
 
 
 def _case(
@@ -212,9 +210,7 @@ def _failure(order: Escrow, asked: Operation, now: datetime) -> Heard:
     lines = carried(order, asked)
     failed = with_operation(order, replace(asked, standing=Standing.FAILED))
     postings = money.payout_failed(asked) if asked.kind is OperationKind.PAYOUT else ()
-    return Heard(
-        change(failed, lines, lambda tranche: replace(tranche, tries=tranche.tries + 1)), lines, (), postings
-    )
+    return Heard(change(failed, lines, lambda tranche: replace(tranche, tries=tranche.tries + 1)), lines, (), postings)
 
 
 def _contradiction(order: Escrow, asked: Operation, now: datetime) -> Heard:

@@ -119,9 +119,7 @@ def refund(order: Escrow, tranche: Tranche) -> tuple[Posting, ...]:
 
 def reserve_payout(order: Escrow, operation: Operation) -> tuple[Posting, ...]:
     """First phase of a payout: reserved on the seller's balance, moved when the provider confirms."""
-    return (
-        Hold(operation.id, payable(order), _payout_transit(order), operation.amount, "payout", order.order_id),
-    )
+    return (Hold(operation.id, payable(order), _payout_transit(order), operation.amount, "payout", order.order_id),)
 
 
 def payout_succeeded(order: Escrow, operation: Operation) -> tuple[Posting, ...]:

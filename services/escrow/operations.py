@@ -58,9 +58,7 @@ def send_again(order: Escrow, group: Group, message: Message, now: datetime) -> 
     for leg in _legs(order, group):
         if leg.standing is Standing.FAILED:
             sent = send(effects.order, leg.kind, tranches_of(effects.order, waiting & set(carried(order, leg))))
-            effects = Effects(
-                sent.order, (*effects.messages, *sent.messages), (*effects.postings, *sent.postings)
-            )
+            effects = Effects(sent.order, (*effects.messages, *sent.messages), (*effects.postings, *sent.postings))
     return effects
 
 

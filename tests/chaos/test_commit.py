@@ -18,7 +18,7 @@ from tests.waiting import eventually
 async def test_lost_commits_and_lost_replies_change_nothing_and_callers_get_the_true_answer(
     world: World, chaos_length: str
 ) -> None:
-    """ "a database restart in the middle of a COMMIT (its reply lost)" """
+    """“a database restart in the middle of a COMMIT (its reply lost)”"""
     chance = random.Random(chaos_length)
     async with proxied(world.databases["toy"]) as network:
         first, second, _ = [*await world.started("toy", "toy", database=network.url), *await world.started("mirror")]
@@ -43,7 +43,7 @@ async def test_lost_commits_and_lost_replies_change_nothing_and_callers_get_the_
 
 
 async def test_a_commit_that_arrives_after_it_was_given_up_has_one_effect(world: World) -> None:
-    """ "its reply lost", and not even done yet"""
+    """“its reply lost”, and not even done yet"""
     async with proxied(world.databases["toy"]) as network:
         (toy,) = await world.started("toy", database=network.url)
         # given a COMMIT under way to the server, while its client has lost the connection
@@ -66,7 +66,7 @@ async def _someone_waits(world: World) -> bool:
 
 
 async def test_a_silent_network_holds_work_up_only_while_it_is_silent(world: World) -> None:
-    """ "the database … away …: nothing lost or reordered, health says so, work resumes by itself" """
+    """“the database … away …: nothing lost or reordered, health says so, work resumes by itself”"""
     async with proxied(world.databases["toy"]) as network:
         (toy, _) = [*await world.started("toy", database=network.url), *await world.started("mirror")]
         async with publishing(world.kafka.bootstrap, world.written, tallies()):
@@ -79,7 +79,7 @@ async def test_a_silent_network_holds_work_up_only_while_it_is_silent(world: Wor
 
 
 async def test_connections_that_never_answer_again_are_given_up(world: World, chaos_length: str) -> None:
-    """ "work resumes by itself", where the machine of the database is gone and does not even say so"""
+    """“work resumes by itself”, where the machine of the database is gone and does not even say so"""
     if chaos_length == "short":
         pytest.skip("takes as long as a statement may take")
     async with proxied(world.databases["toy"]) as network:

@@ -14,7 +14,7 @@ QUICK = {"HOLDFAST_SESSION_TIMEOUT": 1}
 
 
 async def test_kill_9_at_any_moment_loses_nothing_and_doubles_nothing(world: World, chaos_length: str) -> None:
-    """ "a crash (kill -9) between any two steps loses nothing and doubles nothing" """
+    """“a crash (kill -9) between any two steps loses nothing and doubles nothing”"""
     chance = random.Random(chaos_length)
     await world.started("mirror")
     async with publishing(world.kafka.bootstrap, world.written, tallies()):
@@ -30,7 +30,7 @@ async def test_kill_9_at_any_moment_loses_nothing_and_doubles_nothing(world: Wor
 
 
 async def test_kill_9_between_any_two_steps_loses_nothing_and_doubles_nothing(world: World) -> None:
-    """ "a crash (kill -9) between any two steps loses nothing and doubles nothing" """
+    """“a crash (kill -9) between any two steps loses nothing and doubles nothing”"""
     await world.started("mirror")
     rings: list[str] = []
     async with client(world.kafka.bootstrap) as other, publishing(world.kafka.bootstrap, world.written, tallies()):

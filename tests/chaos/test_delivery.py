@@ -11,7 +11,7 @@ from tests.waiting import eventually
 
 
 async def test_what_is_published_twice_and_in_another_order_has_one_effect(world: World) -> None:
-    """ "a message delivered twice, or out of order across keys, has one effect" """
+    """“a message delivered twice, or out of order across keys, has one effect”"""
     await world.started("toy", "mirror")
     async with publishing(world.kafka.bootstrap, world.written, tallies(), a_tick=100) as publisher:
         await world.more_handled(1500)
@@ -23,7 +23,7 @@ async def test_what_is_published_twice_and_in_another_order_has_one_effect(world
 
 
 async def test_topics_delivered_again_from_the_beginning_have_one_effect(world: World) -> None:
-    """ "a message delivered twice … has one effect" """
+    """“a message delivered twice … has one effect”"""
     toy, mirror = await world.started("toy", "mirror")
     async with publishing(world.kafka.bootstrap, world.written, tallies(), a_tick=100):
         await world.more_handled(1500)
@@ -65,8 +65,8 @@ async def _back_to_the_beginning(world: World, group: str, topic: str) -> None:
 async def test_several_writers_on_a_key_and_a_long_transaction_elsewhere_keep_the_order_of_versions(
     world: World,
 ) -> None:
-    """ "order within a key is kept from outbox to handler, with several writers on one key and a long-running
-    transaction open elsewhere" """
+    """“order within a key is kept from outbox to handler, with several writers on one key and a long-running
+    transaction open elsewhere”"""
     first, second, _ = await world.started("toy", "toy", "mirror")
     # given a transaction that holds back every horizon that a relay could go by
     long = await asyncpg.connect(world.databases["toy"])

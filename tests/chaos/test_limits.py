@@ -16,7 +16,7 @@ BOUND_BYTES = 60_000_000
 
 @pytest.mark.parametrize("slow", ["TOY_SLOW_SAVE", "TOY_SLOW_DECISION"])
 async def test_a_slow_batch_does_not_exceed_the_poll_interval(world: World, chaos_length: str, slow: str) -> None:
-    """ "a slow batch does not exceed the poll interval" """
+    """“a slow batch does not exceed the poll interval”"""
     if (chaos_length, slow) == ("short", "TOY_SLOW_DECISION"):
         pytest.skip("as long as the other")
     # given more in one poll than a replica this slow can do in the time it has
@@ -34,7 +34,7 @@ async def test_a_slow_batch_does_not_exceed_the_poll_interval(world: World, chao
 
 
 async def test_a_consumer_far_behind_does_not_grow(world: World, chaos_length: str) -> None:
-    """ "queues are bounded everywhere: a consumer a million messages behind does not grow" """
+    """“queues are bounded everywhere: a consumer a million messages behind does not grow”"""
     # given what the services need at rest, with a little work behind them
     services = await world.started("toy", "mirror")
     async with publishing(world.kafka.bootstrap, world.written, tallies(500), a_tick=200):

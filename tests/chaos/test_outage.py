@@ -18,7 +18,7 @@ PAUSE_SECONDS = {"short": 6.0, "long": 35.0}
 async def test_a_server_that_stands_still_for_a_while_costs_only_that_while(
     world: World, chaos_length: str, server: str
 ) -> None:
-    """ "the database or the broker away for 30 s: nothing lost or reordered, health says so, work resumes by itself" """
+    """“the database or the broker away for 30 s: nothing lost or reordered, health says so, work resumes by itself”"""
     services = await world.started("toy", "mirror")
     paused = world.postgres if server == "database" else world.kafka
     async with (
@@ -40,7 +40,7 @@ async def test_a_server_that_stands_still_for_a_while_costs_only_that_while(
 
 
 async def test_a_database_that_crashes_and_restarts_loses_nothing(world: World, chaos_length: str) -> None:
-    """ "the same for a database restart in the middle of a COMMIT": at any moment, orderly and not"""
+    """“the same for a database restart in the middle of a COMMIT”: at any moment, orderly and not"""
     services = await world.started("toy", "toy", "mirror")
     async with (
         publishing(world.kafka.bootstrap, world.written, tallies()),
@@ -61,7 +61,7 @@ async def test_a_database_that_crashes_and_restarts_loses_nothing(world: World, 
 async def test_a_broker_that_crashes_and_restarts_loses_nothing_and_holds_up_no_start(
     world: World, chaos_length: str
 ) -> None:
-    """ "the database or the broker away …: nothing lost or reordered, health says so, work resumes by itself" """
+    """“the database or the broker away …: nothing lost or reordered, health says so, work resumes by itself”"""
     toy, mirror = await world.started("toy", "mirror")
     async with publishing(world.kafka.bootstrap, world.written, tallies()):
         for round in range(1 if chaos_length == "short" else 10):

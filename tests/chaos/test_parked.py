@@ -25,7 +25,7 @@ POINTS = ["letters_parked", "before_commit", "amid_commit", "committed", "amid_a
 
 
 async def test_a_parked_key_stays_parked_through_crashes_and_goes_on_in_order(world: World, tmp_path: Path) -> None:
-    """ "parks its key only; all other keys go on; replay after a fix continues the key in order" """
+    """“parks its key only; all other keys go on; replay after a fix continues the key in order”"""
     cure = tmp_path / "cure"
     await world.started("mirror")
     expected = []
@@ -61,7 +61,7 @@ async def test_a_parked_key_stays_parked_through_crashes_and_goes_on_in_order(wo
 
 
 async def test_an_event_too_large_to_be_told_parks_the_command_that_causes_it(world: World) -> None:
-    """ "oversized messages: a typed refusal with the code and what to do, or a parked key, never a stopped consumer" """
+    """“oversized messages: a typed refusal with the code and what to do, or a parked key, never a stopped consumer”"""
     service, _ = await world.started("toy", "mirror")
     async with client(world.kafka.bootstrap) as other, publishing(world.kafka.bootstrap, world.written, tallies(10)):
         await other.send(add("large", 1), add("large", 2, padding=MAX_MESSAGE_BYTES), add("large", 3))
@@ -81,7 +81,7 @@ async def test_an_event_too_large_to_be_told_parks_the_command_that_causes_it(wo
 
 
 async def test_a_parked_message_as_large_as_a_topic_takes_does_not_stop_the_outbox(world: World) -> None:
-    """The copy for the dead-letter topic, with the reasons added, would be too large; and so can keys and headers be."""
+    """Its copy for the dead-letter topic, with the reasons added, would be too large; so can keys and headers be."""
     service, _ = await world.started("toy", "mirror")
     async with client(world.kafka.bootstrap) as other, publishing(world.kafka.bootstrap, world.written, tallies(10)):
         room = 1_048_588 - 300  # of a record batch, by the broker's default

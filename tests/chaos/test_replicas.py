@@ -12,7 +12,7 @@ from tests.waiting import eventually
 
 
 async def test_two_replicas_share_the_work_and_killing_one_moves_it_to_the_other(world: World) -> None:
-    """ "two replicas of each service share the work; killing one moves it to the other" """
+    """“two replicas of each service share the work; killing one moves it to the other”"""
     # given two replicas of each
     replicas = await world.started("toy", "toy", "mirror", "mirror")
     await _shares(world, "toy", 2)
@@ -31,7 +31,7 @@ async def test_two_replicas_share_the_work_and_killing_one_moves_it_to_the_other
 
 
 async def test_sigterm_finishes_what_is_in_hand_and_leaves_at_once(world: World) -> None:
-    """ "SIGTERM finishes the batch in hand and leaves the group" """
+    """“SIGTERM finishes the batch in hand and leaves the group”"""
     # given two replicas at work, and a group that would wait long for a silent one
     patience = {"HOLDFAST_SESSION_TIMEOUT": 25}
     leaving, staying, _ = await world.started("toy", "toy", "mirror", **patience)
@@ -52,7 +52,7 @@ async def test_sigterm_finishes_what_is_in_hand_and_leaves_at_once(world: World)
 async def test_a_replica_that_stood_still_and_wakes_up_doubles_and_reorders_nothing(
     world: World, chaos_length: str
 ) -> None:
-    """ "pauses past the session time-out", with work going on meanwhile: a zombie holds no one up"""
+    """“pauses past the session time-out”, with work going on meanwhile: a zombie holds no one up"""
     chance = random.Random(chaos_length)
     replicas = await world.started("toy", "toy", "mirror", HOLDFAST_SESSION_TIMEOUT=1)
     await _shares(world, "toy", 2)
@@ -86,7 +86,7 @@ async def _news_of_every_tally(world: World) -> None:
 
 
 async def test_replicas_that_come_and_go_double_and_reorder_nothing(world: World, chaos_length: str) -> None:
-    """ "a rebalance storm doubles nothing" """
+    """“a rebalance storm doubles nothing”"""
     chance = random.Random(chaos_length)
     replicas = await world.started("toy", "mirror")
     async with publishing(world.kafka.bootstrap, world.written, tallies(), a_tick=30):
@@ -107,7 +107,7 @@ async def test_replicas_that_come_and_go_double_and_reorder_nothing(world: World
 
 
 async def test_a_replica_relays_what_the_leading_one_left(world: World) -> None:
-    """ "killing one moves it to the other": the relay"""
+    """“killing one moves it to the other”: the relay"""
     # given a replica that leads the relay and will die with rows sent and not committed
     leading = world.start("toy", TOY_CRASH="relay_sent:5")
     await leading.ready()
@@ -132,7 +132,7 @@ async def _shares(world: World, group: str, count: int, within: float = 30) -> N
     await eventually(shared, within=within)
 
 
-TOPICS = {"toy": 1, "mirror": 2}
+TOPICS = {"toy": 1, "mirror": 3}
 """How many topics each group reads."""
 
 

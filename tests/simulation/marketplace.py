@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from contracts.disputes import Verdict
+from contracts.escrow import Why
 from deposits.domain import ANSWER_OVERDUE, Deposit
 from disputes.case import Case, LegState
 from disputes.case import Status as CaseStatus
@@ -244,15 +245,17 @@ class Marketplace:
         self._ruling_is_carried_out(case, escrow)
 
     def _ruling_is_carried_out(self, case: Case, escrow: Escrow) -> None:
-        """What was ruled of a line that escrow left in the case is what became of its money, but for the bank."""
-        states = {tranche.line_no: tranche.state for tranche in escrow.tranches}
+        """What was ruled of a line that escrow left in the case is what became of its money, but for the bank. A return
+        that escrow hears of after its deadline, having been away, finds the money gone to the seller."""
+        tranches = {tranche.line_no: tranche for tranche in escrow.tranches}
         received = case.return_leg is not None and case.return_leg.state is LegState.RECEIVED
         for line in case.lines:
+            tranche = tranches[line.line_no]
             ends = _ENDS_OF.get(line.verdict) if line.verdict else None
-            if line.verdict is Verdict.RETURN and received:
+            if line.verdict is Verdict.RETURN and received and tranche.why is not Why.NOT_RETURNED:
                 ends = {State.REFUNDED}
-            if ends and not line.dropped and states[line.line_no] not in {*ends, *_BEYOND_A_RULING}:
-                text = f"{case.dispute_id} ruled {line.verdict} of line {line.line_no}: {states[line.line_no]}"
+            if ends and not line.dropped and tranche.state not in {*ends, *_BEYOND_A_RULING}:
+                text = f"{case.dispute_id} ruled {line.verdict} of line {line.line_no}: {tranche.state}"
                 raise Violation("A3 cases", text, case.order_id)
 
     def _currencies_agree(self) -> None:

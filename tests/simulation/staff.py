@@ -32,7 +32,7 @@ from tests.simulation.trade import complain
 
 def rule(scene: Scene, event: DisputeOpened) -> None:
     """In time, at the last moment, twice, or never; not always all lines of the case."""
-    wait = scene.by(timedelta(days=30), never=0.12, race=0.06)
+    wait = scene.soon() if scene.chance(0.3) else scene.by(timedelta(days=30), never=0.15, race=0.08)
     if wait is None:
         return
     for _ in range(2 if scene.chance(0.08) else 1):
@@ -72,7 +72,9 @@ def follow(scene: Scene, event: OrderShipped | ReplacementShipped) -> None:
     """The parcel arrives in time, around the deadline, or never."""
     wait = scene.by(timedelta(days=scene.rng.choice((5, 20, 35))), never=scene.habits.delivered_never)
     if isinstance(event, ReplacementShipped) and scene.chance(0.3):
-        wait = timedelta(0)
+        wait = timedelta(seconds=scene.rng.choice((1, 30)))
+        if scene.chance(0.5):
+            scene.world.silence("escrow", timedelta(hours=1))
     if wait is not None:
         scene.later(wait, partial(_deliver, scene, event.order_id, event.tracking_number, 3))
 
@@ -97,7 +99,7 @@ def misbehave_in(scene: Scene, event: OrderPlaced) -> None:
 def misbehave_out(scene: Scene, event: OrderPaid) -> None:
     """The provider is going to fail refunds or payouts of this order: the first few, or all; or to lose them."""
     habits, attempts = scene.habits, (1, 2, 3, 5, 8, None)
-    if scene.chance(0.04):
+    if scene.chance(0.07):
         _script(scene, event.order_id, Misbehaviour.FAIL_REFUND, None)
         _script(scene, event.order_id, Misbehaviour.FAIL_PAYOUT, None)
     if scene.chance(habits.refunds_fail):
@@ -125,7 +127,8 @@ def take_back(scene: Scene, event: OrderPaid | OperatorNeeded | DisputeOpened) -
     likely = scene.habits.chargebacks if isinstance(event, OrderPaid) else 0.1 + scene.habits.chargebacks * 0.3
     if scene.chance(likely):
         at_once = not isinstance(event, OrderPaid)
-        _charge_back(scene, event.order_id, scene.soon() * 0.1 if at_once else timedelta(days=60) * scene.rng.random())
+        some_time = scene.rng.choice((scene.soon(), timedelta(days=60) * scene.rng.random()))
+        _charge_back(scene, event.order_id, scene.soon() * 0.1 if at_once else some_time)
     if isinstance(event, OperatorNeeded) and event.code == "chargeback_after_release" and scene.chance(0.3):
         scene.later(scene.soon() * 0.1, partial(complain, scene, scene.deals[event.order_id]))
 
@@ -166,6 +169,8 @@ def go_away(scene: Scene, event: Message) -> None:
         scene.world.silence("deposits", timedelta(days=rng.choice((3, 8, 12))))
         if scene.chance(0.3):
             _charge_back(scene, event.order_id, scene.soon() * 0.1)
+    if isinstance(event, DisputeResolved) and scene.chance(habits.provider_away):
+        scene.later(timedelta(seconds=rng.choice((0, 60))), partial(scene.world.silence, "payments", timedelta(days=8)))
 
 
 def suspend_sellers(scene: Scene, event: DepositActivated) -> None:
@@ -178,8 +183,14 @@ def suspend_sellers(scene: Scene, event: DepositActivated) -> None:
 
 
 def attend(scene: Scene, event: OperatorNeeded) -> None:
-    if not scene.chance(scene.habits.operators_sleep):
-        scene.later(scene.soon() * scene.rng.choice((1, 4)), partial(_work_queue, scene, event.order_id, 6))
+    """Most at once, some after weeks; meanwhile buyers complain."""
+    if scene.chance(scene.habits.operators_sleep):
+        return
+    wait = scene.soon()
+    if scene.chance(0.2):
+        wait = timedelta(days=scene.rng.uniform(14, 20))
+        scene.later(timedelta(days=scene.rng.uniform(0, 10)), partial(complain, scene, scene.deals[event.order_id]))
+    scene.later(wait, partial(_work_queue, scene, event.order_id, 6))
 
 
 def _work_queue(scene: Scene, order_id: str, rounds: int) -> None:

@@ -3,11 +3,15 @@
 `make simulate SEEDS=1000` runs many; a failing one is run again by `pytest tests/simulation --seed N`.
 """
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.simulation.coverage import ENDINGS, refusals_of_orders
 from tests.simulation.reach import NEVER, RARE, is_named
-from tests.simulation.run import Result
+from tests.simulation.run import Result, world_of
 
 ENOUGH, MANY = 60, 1_000
 """Worlds after which everything usual, and after which everything rare must have happened."""
@@ -52,3 +56,14 @@ def test_orders_refuse_for_every_reason_they_have(ran: Result) -> None:
         pytest.skip(f"fewer than {ENOUGH} worlds need not see everything")
     seen = {code for service, code in ran.seen.refused if service == "orders"}
     assert refusals_of_orders() <= seen
+
+
+DIGEST = "from tests.simulation.run import world_of; world = world_of(8); world.run(); print(world.digest())"
+
+
+def test_a_seed_is_the_same_world_in_every_process() -> None:
+    world = world_of(8)
+    world.run()
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    elsewhere = subprocess.run([sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True)
+    assert elsewhere.stdout.strip() == world.digest(), elsewhere.stderr

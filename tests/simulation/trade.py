@@ -203,7 +203,7 @@ def case_ruled(scene: Scene, event: DisputeResolved) -> None:
 
 def return_shipped(scene: Scene, event: ReturnShipped) -> None:
     arrived = ConfirmReturn(actor=seller_of(scene.deals[event.order_id]), dispute_id=event.dispute_id)
-    _in_time(scene, timedelta(days=20) - timedelta(hours=1), arrived)
+    _in_time(scene, timedelta(days=20) - timedelta(hours=1), arrived, never=0.4)
 
 
 def stopped(scene: Scene, event: OrderStopped) -> None:
@@ -236,8 +236,8 @@ def _appeal(scene: Scene, person: str, order_id: str, appeal_id: str) -> None:
     scene.ask(SubmitAppeal(actor=actor, appeal_id=appeal_id, person_id=person, order_id=order_id, documents=documents))
 
 
-def _in_time(scene: Scene, deadline: timedelta, command: Any) -> None:
-    wait = scene.by(deadline, never=0.2)
+def _in_time(scene: Scene, deadline: timedelta, command: Any, never: float = 0.2) -> None:
+    wait = scene.by(deadline, never=never)
     if wait is not None:
         scene.later(wait, partial(scene.ask, command))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from heapq import heappop, heappush
 from random import Random
 from typing import Any, NamedTuple, Protocol
@@ -162,6 +163,14 @@ class World:
                 raise Violation("I4 rest", f"the world is not quiet after {MOST_STEPS} steps")
         for watcher in self.watchers:
             watcher.over()
+
+    def digest(self) -> str:
+        """A short text that is the same for worlds in which the same happened."""
+        digest = sha256()
+        for step, at, where, what, outcome in self.trace:
+            told = what.cause if isinstance(what, Delivery) else what
+            digest.update(f"{step} {at} {where} {told!r} {type(outcome).__name__}".encode())
+        return digest.hexdigest()[:16]
 
     def step(self) -> bool:
         """One thing happens; False when nothing can any more."""

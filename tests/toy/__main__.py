@@ -13,6 +13,10 @@ from runtime.http import Api, command, query
 from tests.toy import faults, toy
 
 
+def _seen(state: toy.Seen, version: int) -> dict[str, object]:
+    return {"totals": state.totals, "parcels": state.parcels}
+
+
 def main() -> None:
     if len(sys.argv) > 2:
         toy.cured = Path(sys.argv[2])
@@ -27,7 +31,7 @@ def main() -> None:
         commands=(command("/tallies/{tally}", toy.Add),),
         queries=(query("/tallies/{id}", "tallies", lambda state, version: {"numbers": state.numbers}),),
     )
-    mirror_api = Api(queries=(query("/seen/{id}", "seen", lambda state, version: {"totals": state.totals}),))
+    mirror_api = Api(queries=(query("/seen/{id}", "seen", _seen),))
     serve(service, api if sys.argv[1] == "toy" else mirror_api, (runtime.MIGRATIONS, toy.MIGRATIONS))
 
 

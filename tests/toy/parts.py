@@ -21,7 +21,10 @@ from runtime.settings import Settings
 from tests.toy import toy
 from tests.waiting import eventually
 
-TOY_TOPICS = ("toy.commands.v1", "toy.events.v1", "mirror.commands.v1", "toy.dead_letters.v1", "mirror.dead_letters.v1")
+TOY_TOPICS = (
+    *("toy.commands.v1", "toy.events.v1", "toy.dead_letters.v1"),
+    *("mirror.commands.v1", "carrier.events.v1", "mirror.dead_letters.v1"),
+)
 SERVICE_ACTOR = {"id": "tests", "role": "service"}
 
 

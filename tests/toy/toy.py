@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from pydantic import Field
 
+from contracts.carrier import ParcelDelivered
 from contracts.message import Command, Event, Id, Refusal, Role
 from runtime.decision import Aggregate, Column, Look, Outcome, Refused, Service, Timer, TimeUp, to
 
@@ -91,18 +92,22 @@ TOY = Service(
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """Totals that the mirror was told, in order."""
+    """Totals that the mirror was told, in order; and the carrier's word, which comes by webhook."""
 
     totals: tuple[int, ...] = ()
+    parcels: tuple[str, ...] = ()
 
 
-def reflect(state: Seen | None, message: Added, now: datetime, look: Look) -> Outcome[Seen]:
-    return Outcome(Seen((*(state or Seen()).totals, message.total)))
+def reflect(state: Seen | None, message: Added | ParcelDelivered, now: datetime, look: Look) -> Outcome[Seen]:
+    state = state or Seen()
+    if isinstance(message, ParcelDelivered):
+        return Outcome(Seen(state.totals, (*state.parcels, message.tracking_number)))
+    return Outcome(Seen((*state.totals, message.total), state.parcels))
 
 
 MIRROR = Service(
     name="mirror",
     aggregates=(Aggregate("seen", Seen, reflect),),
-    routes={Added: to("seen", "tally")},
+    routes={Added: to("seen", "tally"), ParcelDelivered: to("seen", "reference")},
     refusal=CommandRefused,
 )

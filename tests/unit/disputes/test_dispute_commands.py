@@ -104,6 +104,19 @@ OPEN_STATE = {
     ConfirmReturn: Status.RETURN_SHIPPED,
     ShipReplacement: Status.AWAITING_REPLACEMENT,
 }
+
+
+@pytest.mark.parametrize("command", [ShipReturn, ConfirmReturn, ShipReplacement])
+def test_a_step_is_refused_at_its_deadline_even_if_the_timer_is_late(command: type[Command]) -> None:
+    service = in_state(OPEN_STATE[command])
+    (due_at,) = service.timers.values()
+    asked = COMMANDS[command](ACTORS[PERMITTED[command]])
+    service.now = due_at
+    assert service.refuses(asked) == "deadline_passed"
+    service.now = due_at - days(0.001)
+    assert service.tell(asked)
+
+
 MAY = {
     WithdrawDispute: Role.BUYER,
     RuleDispute: Role.MEDIATOR,

@@ -86,10 +86,14 @@ def test_d7_a_case_withdrawn_after_the_release_may_be_opened_again() -> None:
 
 
 def test_p8_the_deposit_pays_what_the_buyer_wins() -> None:
-    story = given(*RELEASED_ORDER, disputed()).when(ruled({1: Verdict.REFUND})).then(
-        State.RECOVERING,
-        publishes(ClaimDeposit),
-        says(ClaimDeposit, seller_id="s-1", claim_id="claim-o-1-2", amount=Money(amount=10_000, currency="EUR")),
+    story = (
+        given(*RELEASED_ORDER, disputed())
+        .when(ruled({1: Verdict.REFUND}))
+        .then(
+            State.RECOVERING,
+            publishes(ClaimDeposit),
+            says(ClaimDeposit, seller_id="s-1", claim_id="claim-o-1-2", amount=Money(amount=10_000, currency="EUR")),
+        )
     )
     story.when(deposit_pays(10_000)).then(
         State.REFUNDING,
@@ -116,8 +120,10 @@ def test_an_answer_in_another_currency_pays_nothing_and_is_asked_about() -> None
 
 
 def test_p8_a_split_after_the_payout_claims_the_buyers_part() -> None:
-    story = given(*RELEASED_ORDER, disputed()).when(ruled({1: 2_500})).then(
-        State.RECOVERING, says(ClaimDeposit, amount=Money(amount=2_500, currency="EUR"))
+    story = (
+        given(*RELEASED_ORDER, disputed())
+        .when(ruled({1: 2_500}))
+        .then(State.RECOVERING, says(ClaimDeposit, amount=Money(amount=2_500, currency="EUR")))
     )
     story.when(deposit_pays(2_500)).then(State.SETTLING, sends(RefundPayment))
     story.when(refund_succeeds).then(State.SETTLED)
@@ -125,8 +131,10 @@ def test_p8_a_split_after_the_payout_claims_the_buyers_part() -> None:
 
 def test_p8_lines_claimed_together_are_one_claim_and_one_refund() -> None:
     past = (paid(TWO), cleared(), shipped(), confirmed(), payout_succeeds, disputed(1, 2))
-    story = given(*past).when(ruled({1: Verdict.REFUND, 2: Verdict.REFUND})).then(
-        says(ClaimDeposit, amount=Money(amount=13_000, currency="EUR"))
+    story = (
+        given(*past)
+        .when(ruled({1: Verdict.REFUND, 2: Verdict.REFUND}))
+        .then(says(ClaimDeposit, amount=Money(amount=13_000, currency="EUR")))
     )
     story.when(deposit_pays(13_000)).then(
         State.REFUNDING, says(RefundPayment, amount=Money(amount=13_000, currency="EUR"))
@@ -134,9 +142,7 @@ def test_p8_lines_claimed_together_are_one_claim_and_one_refund() -> None:
 
 
 def test_d6_nobody_rules_after_the_release() -> None:
-    given(*RELEASED_ORDER, disputed()).when(days(30)).then(
-        State.RECOVERING, publishes(DisputeLapsed, ClaimDeposit)
-    )
+    given(*RELEASED_ORDER, disputed()).when(days(30)).then(State.RECOVERING, publishes(DisputeLapsed, ClaimDeposit))
 
 
 def test_a_return_after_the_release_is_paid_by_the_deposit() -> None:
@@ -190,11 +196,15 @@ def test_p8_a_payout_that_failed_serves_the_buyer_first() -> None:
 
 
 def test_p8_a_payout_that_failed_is_shared_by_a_split() -> None:
-    story = given(*PAYOUT_BOUNCED, disputed()).when(ruled({1: 4_000})).then(
-        State.SETTLING,
-        publishes(FundsReleased, RefundStarted, PayOut, RefundPayment),
-        moves(Kind.HOLD, Kind.REFUND_TRANSIT, 4_000),
-        moves(Kind.HOLD, Kind.PAYABLE, 5_700),
+    story = (
+        given(*PAYOUT_BOUNCED, disputed())
+        .when(ruled({1: 4_000}))
+        .then(
+            State.SETTLING,
+            publishes(FundsReleased, RefundStarted, PayOut, RefundPayment),
+            moves(Kind.HOLD, Kind.REFUND_TRANSIT, 4_000),
+            moves(Kind.HOLD, Kind.PAYABLE, 5_700),
+        )
     )
     story.when(payout_succeeds, refund_succeeds).then(State.SETTLED)
     assert story.balance(Kind.FEES, "platform") == 300
@@ -202,8 +212,12 @@ def test_p8_a_payout_that_failed_is_shared_by_a_split() -> None:
 
 @pytest.mark.parametrize("end", [withdrawn(), ruled({1: Verdict.RELEASE})])
 def test_a_payout_that_failed_is_sent_again_when_the_seller_keeps_it(end: object) -> None:
-    story = given(*PAYOUT_BOUNCED, disputed()).when(end).then(  # type: ignore[arg-type]
-        State.RELEASING, publishes(PayOut), says(PayOut, operation_id="payout-o-1-2")
+    story = (
+        given(*PAYOUT_BOUNCED, disputed())
+        .when(end)
+        .then(  # type: ignore[arg-type]
+            State.RELEASING, publishes(PayOut), says(PayOut, operation_id="payout-o-1-2")
+        )
     )
     story.when(payout_succeeds).then(State.RELEASED)
 
@@ -217,8 +231,10 @@ def test_a_line_in_a_case_is_left_out_when_the_failed_payout_is_sent_again() -> 
 
 
 def test_a_deposit_that_does_not_answer_is_asked_again_and_then_an_operator_is() -> None:
-    story = given(*PAST[State.RECOVERING]).when(days(1)).then(
-        State.RECOVERING, publishes(ClaimDeposit), says(ClaimDeposit, claim_id="claim-o-1-2")
+    story = (
+        given(*PAST[State.RECOVERING])
+        .when(days(1))
+        .then(State.RECOVERING, publishes(ClaimDeposit), says(ClaimDeposit, claim_id="claim-o-1-2"))
     )
     story.when(days(5)).then(State.WITH_OPERATOR, asks_operator("deposit_unanswered"))
     story.when(retried()).then(State.RECOVERING, sends(ClaimDeposit), asks_operator())

@@ -158,9 +158,7 @@ class World:
     usual=st.integers(0, 3),
     steps=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 10_000)), max_size=40),
 )
-def test_whatever_comes_the_money_adds_up_and_rests(
-    bought: Bought, usual: int, steps: list[tuple[int, int]]
-) -> None:
+def test_whatever_comes_the_money_adds_up_and_rests(bought: Bought, usual: int, steps: list[tuple[int, int]]) -> None:
     world = World(bought, given(paid(bought), *USUAL[:usual]))
     for kind, choice in steps:
         world.step(kind, choice)

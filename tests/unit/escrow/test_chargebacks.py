@@ -62,13 +62,17 @@ HELD = [
 
 @pytest.mark.parametrize("state", HELD)
 def test_e13_a_chargeback_suspends_what_is_held_and_its_reversal_restores_it(state: State) -> None:
-    story = given(*PAST[state]).when(charged_back()).then(
-        State.CHARGEBACK,
-        publishes(ChargebackRecorded),
-        moves(Kind.HOLD, Kind.CHARGEBACK, 10_000),
-        moves(Kind.CHARGEBACK, Kind.CLEARING, 10_000),
-        waits(days(75)),
-        asks_operator(),
+    story = (
+        given(*PAST[state])
+        .when(charged_back())
+        .then(
+            State.CHARGEBACK,
+            publishes(ChargebackRecorded),
+            moves(Kind.HOLD, Kind.CHARGEBACK, 10_000),
+            moves(Kind.CHARGEBACK, Kind.CLEARING, 10_000),
+            waits(days(75)),
+            asks_operator(),
+        )
     )
     assert story.balance(Kind.CHARGEBACK, ID) == 0
     story.when(days(20), given_back()).then(
@@ -79,10 +83,14 @@ def test_e13_a_chargeback_suspends_what_is_held_and_its_reversal_restores_it(sta
 
 
 def test_e13_a_chargeback_that_stands_ends_the_line() -> None:
-    story = given(*DELIVERED, charged_back()).when(days(75)).then(
-        State.CHARGED_BACK,
-        publishes(LinesRested),
-        says(LinesRested, outcome=Outcome.CHARGED_BACK, order_at_rest=True),
+    story = (
+        given(*DELIVERED, charged_back())
+        .when(days(75))
+        .then(
+            State.CHARGED_BACK,
+            publishes(LinesRested),
+            says(LinesRested, outcome=Outcome.CHARGED_BACK, order_at_rest=True),
+        )
     )
     assert story.balance(Kind.CLEARING, "provider") == 0
     story.when(given_back()).then(State.CHARGED_BACK, asks_operator("chargeback_reversed_late"))
@@ -122,8 +130,10 @@ def test_e13_a_clock_that_was_nearly_over_goes_on_with_the_minimum() -> None:
 
 
 def test_e13_no_second_refund_but_an_operator() -> None:
-    story = given(*PAST[State.REFUNDING]).when(charged_back()).then(
-        State.REFUNDING, asks_operator("chargeback_after_refund"), moves(Kind.CHARGEBACK, Kind.CLEARING, 10_000)
+    story = (
+        given(*PAST[State.REFUNDING])
+        .when(charged_back())
+        .then(State.REFUNDING, asks_operator("chargeback_after_refund"), moves(Kind.CHARGEBACK, Kind.CLEARING, 10_000))
     )
     story.when(refund_succeeds).then(State.REFUNDED)
     assert story.balance(Kind.CHARGEBACK, ID) == -10_000
@@ -153,8 +163,10 @@ def test_e13_a_case_after_the_release_is_suspended_and_cannot_refund_beside_the_
 
 
 def test_e13_what_is_still_owed_to_the_seller_is_set_against_what_the_bank_took() -> None:
-    story = given(*PAYOUT_BOUNCED, disputed(), charged_back()).when(days(75)).then(
-        State.CHARGED_BACK, moves(Kind.PAYABLE, Kind.HOLD, 9_500), moves(Kind.HOLD, Kind.CHARGEBACK, 10_000)
+    story = (
+        given(*PAYOUT_BOUNCED, disputed(), charged_back())
+        .when(days(75))
+        .then(State.CHARGED_BACK, moves(Kind.PAYABLE, Kind.HOLD, 9_500), moves(Kind.HOLD, Kind.CHARGEBACK, 10_000))
     )
     assert story.balance(Kind.CHARGEBACK, ID) == 0
     assert story.balance(Kind.PAYABLE, "s-1") == 0
@@ -178,8 +190,12 @@ def test_e13_a_reversal_lets_the_recovery_go_on() -> None:
 
 
 def test_e13_another_amount_is_booked_as_it_is_and_asked_about() -> None:
-    story = given(*DELIVERED).when(charged_back(6_000)).then(
-        State.CHARGEBACK, moves(Kind.CHARGEBACK, Kind.CLEARING, 6_000), asks_operator("chargeback_amount_differs")
+    story = (
+        given(*DELIVERED)
+        .when(charged_back(6_000))
+        .then(
+            State.CHARGEBACK, moves(Kind.CHARGEBACK, Kind.CLEARING, 6_000), asks_operator("chargeback_amount_differs")
+        )
     )
     assert story.balance(Kind.CHARGEBACK, ID) == 4_000
     assert story.balance(Kind.CLEARING, "provider") == -4_000
@@ -215,8 +231,10 @@ def test_e13_each_is_heard_once() -> None:
 
 
 def test_e13_a_second_chargeback_keeps_the_line_until_both_are_reversed() -> None:
-    story = given(*DELIVERED, charged_back()).when(charged_back(id="cb-2")).then(
-        State.CHARGEBACK, asks_operator("chargeback_repeated")
+    story = (
+        given(*DELIVERED, charged_back())
+        .when(charged_back(id="cb-2"))
+        .then(State.CHARGEBACK, asks_operator("chargeback_repeated"))
     )
     story.when(given_back()).then(State.CHARGEBACK)
     story.when(given_back(id="cb-2")).then(State.INSPECTION)
@@ -231,10 +249,14 @@ def test_e13_an_operator_closes_the_question() -> None:
 
 def test_e13_lines_in_different_states_each_take_their_own_row() -> None:
     past = (paid(TWO), cleared(), shipped(), delivered(), confirmed(1), payout_succeeds, hours(1))
-    story = given(*past).when(charged_back(13_000)).then(
-        {1: State.RELEASED, 2: State.CHARGEBACK},
-        says(ChargebackRecorded, lines=(2,)),
-        asks_operator("chargeback_after_release"),
+    story = (
+        given(*past)
+        .when(charged_back(13_000))
+        .then(
+            {1: State.RELEASED, 2: State.CHARGEBACK},
+            says(ChargebackRecorded, lines=(2,)),
+            asks_operator("chargeback_after_release"),
+        )
     )
     assert story.balance(Kind.CHARGEBACK, ID) == -10_000
     story.when(days(80)).then({1: State.RELEASED, 2: State.CHARGED_BACK})

@@ -85,29 +85,39 @@ def test_what_happens_to_the_parcel_during_a_case_counts_afterwards(
 
 
 def test_d4_ruled_for_the_buyer() -> None:
-    story = given(*DELIVERED, disputed()).when(ruled({1: Verdict.REFUND})).then(
-        State.REFUNDING,
-        publishes(RefundStarted, RefundPayment),
-        says(RefundStarted, why=Why.RULING, fault=Fault.NOBODY),
-        moves(Kind.HOLD, Kind.REFUND_TRANSIT, 10_000),
+    story = (
+        given(*DELIVERED, disputed())
+        .when(ruled({1: Verdict.REFUND}))
+        .then(
+            State.REFUNDING,
+            publishes(RefundStarted, RefundPayment),
+            says(RefundStarted, why=Why.RULING, fault=Fault.NOBODY),
+            moves(Kind.HOLD, Kind.REFUND_TRANSIT, 10_000),
+        )
     )
     story.when(refund_succeeds).then(State.REFUNDED)
 
 
 def test_d4_ruled_for_the_seller() -> None:
-    story = given(*DELIVERED, disputed()).when(ruled({1: Verdict.RELEASE})).then(
-        State.RELEASING, publishes(FundsReleased, PayOut), says(FundsReleased, why=Why.RULING)
+    story = (
+        given(*DELIVERED, disputed())
+        .when(ruled({1: Verdict.RELEASE}))
+        .then(State.RELEASING, publishes(FundsReleased, PayOut), says(FundsReleased, why=Why.RULING))
     )
     story.when(payout_succeeds).then(State.RELEASED)
 
 
 def test_d4_ruled_to_split() -> None:
-    story = given(*DELIVERED, disputed()).when(ruled({1: 3_333})).then(
-        State.SETTLING,
-        publishes(FundsReleased, RefundStarted, PayOut, RefundPayment),
-        moves(Kind.HOLD, Kind.REFUND_TRANSIT, 3_333),
-        moves(Kind.HOLD, Kind.PAYABLE, 6_334),
-        moves(Kind.HOLD, Kind.FEES, 333),
+    story = (
+        given(*DELIVERED, disputed())
+        .when(ruled({1: 3_333}))
+        .then(
+            State.SETTLING,
+            publishes(FundsReleased, RefundStarted, PayOut, RefundPayment),
+            moves(Kind.HOLD, Kind.REFUND_TRANSIT, 3_333),
+            moves(Kind.HOLD, Kind.PAYABLE, 6_334),
+            moves(Kind.HOLD, Kind.FEES, 333),
+        )
     )
     story.when(refund_succeeds).then(State.SETTLING)
     story.when(payout_succeeds).then(State.SETTLED)
@@ -132,8 +142,10 @@ def test_a_ruling_leaves_the_lines_it_does_not_name() -> None:
 
 
 def test_e14_the_undisputed_line_is_released_on_its_own_clock() -> None:
-    story = given(paid(TWO), cleared(), shipped(), delivered(), disputed(2)).when(days(10)).then(
-        {1: State.RELEASING, 2: State.DISPUTED}, moves(Kind.HOLD, Kind.PAYABLE, 9_500)
+    story = (
+        given(paid(TWO), cleared(), shipped(), delivered(), disputed(2))
+        .when(days(10))
+        .then({1: State.RELEASING, 2: State.DISPUTED}, moves(Kind.HOLD, Kind.PAYABLE, 9_500))
     )
     story.when(payout_succeeds, ruled({2: Verdict.REFUND}), refund_succeeds).then(
         {1: State.RELEASED, 2: State.REFUNDED}
@@ -180,8 +192,10 @@ def test_a_cancellation_ends_the_case_with_a_refund() -> None:
     ],
 )
 def test_d1_a_case_that_is_none_is_declined_once_with_the_reason(state: State, code: str) -> None:
-    story = given(*PAST[state]).when(disputed(case="d-9")).then(
-        state, says(DisputeNotAdmitted, dispute_id="d-9", lines=(1,), code=code)
+    story = (
+        given(*PAST[state])
+        .when(disputed(case="d-9"))
+        .then(state, says(DisputeNotAdmitted, dispute_id="d-9", lines=(1,), code=code))
     )
     story.when(disputed(case="d-9")).then(state, nothing)
 
@@ -194,8 +208,8 @@ def test_d1_lines_that_do_not_exist_are_declined_and_the_others_are_disputed() -
 
 
 def test_d10_the_goods_come_back_and_the_buyer_is_refunded() -> None:
-    story = given(*DELIVERED, disputed()).when(ruled({1: Verdict.RETURN})).then(
-        State.RETURNING, nothing, waits(days(10))
+    story = (
+        given(*DELIVERED, disputed()).when(ruled({1: Verdict.RETURN})).then(State.RETURNING, nothing, waits(days(10)))
     )
     story.when(days(9), return_shipped()).then(State.RETURNING, nothing, waits(days(20)))
     story.when(days(19), return_shipped()).then(State.RETURNING, nothing, waits(days(1)))

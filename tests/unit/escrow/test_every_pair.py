@@ -274,5 +274,3 @@ def test_a_timer_that_fires_early_or_late_or_twice_moves_nothing_and_is_never_lo
             early = decide(story.state, TimeUp(name, story.folding.now), story.folding.now, _look)
             assert (early.state, early.messages) == (None, [])
             assert [(timer.name, timer.due_at) for timer in early.timers] == ([(name, due)] if due else [])
-
-

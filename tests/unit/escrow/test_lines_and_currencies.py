@@ -51,8 +51,10 @@ def test_e14_lines_that_take_the_same_row_go_as_one() -> None:
 
 
 def test_e14_lines_confirmed_apart_are_paid_apart() -> None:
-    story = given(paid(TWO), cleared(), shipped(), delivered()).when(confirmed(2)).then(
-        {1: State.INSPECTION, 2: State.RELEASING}, says(PayOut, operation_id="payout-o-1-1")
+    story = (
+        given(paid(TWO), cleared(), shipped(), delivered())
+        .when(confirmed(2))
+        .then({1: State.INSPECTION, 2: State.RELEASING}, says(PayOut, operation_id="payout-o-1-1"))
     )
     story.when(payout_succeeds).then(
         {1: State.INSPECTION, 2: State.RELEASED}, says(LinesRested, lines=(2,), order_at_rest=False)
@@ -98,11 +100,15 @@ def test_e3_a_refund_is_exactly_what_was_paid_in_the_buyers_currency(bought: obj
 
 
 def test_e3_a_release_converts_at_the_locked_quote() -> None:
-    story = given(paid(YEN), cleared(), shipped()).when(confirmed()).then(
-        says(PayOut, amount=Money(amount=9_500, currency="USD")),
-        moves(Kind.HOLD, Kind.FX, 1_623),
-        moves(Kind.FX, Kind.PAYABLE, 9_500),
-        moves(Kind.FX, Kind.FEES, 500),
+    story = (
+        given(paid(YEN), cleared(), shipped())
+        .when(confirmed())
+        .then(
+            says(PayOut, amount=Money(amount=9_500, currency="USD")),
+            moves(Kind.HOLD, Kind.FX, 1_623),
+            moves(Kind.FX, Kind.PAYABLE, 9_500),
+            moves(Kind.FX, Kind.FEES, 500),
+        )
     )
     story.when(payout_succeeds).then(State.RELEASED)
     assert story.balance(Kind.FX, "platform", "JPY") == 1_623
@@ -119,12 +125,16 @@ def test_e3_a_payout_that_failed_is_undone_through_the_same_accounts() -> None:
 
 def test_d4_what_a_split_cannot_divide_stays_in_the_currency_position() -> None:
     """A third of 1,623 yen is 541 exactly; a third of 10,000 cents is not a number of cents."""
-    story = given(paid(YEN), cleared(), shipped(), disputed()).when(ruled({1: 6_667})).then(
-        State.SETTLING,
-        moves(Kind.HOLD, Kind.REFUND_TRANSIT, 1_082),
-        moves(Kind.HOLD, Kind.FX, 541),
-        moves(Kind.FX, Kind.PAYABLE, 3_167),
-        moves(Kind.FX, Kind.FEES, 166),
+    story = (
+        given(paid(YEN), cleared(), shipped(), disputed())
+        .when(ruled({1: 6_667}))
+        .then(
+            State.SETTLING,
+            moves(Kind.HOLD, Kind.REFUND_TRANSIT, 1_082),
+            moves(Kind.HOLD, Kind.FX, 541),
+            moves(Kind.FX, Kind.PAYABLE, 3_167),
+            moves(Kind.FX, Kind.FEES, 166),
+        )
     )
     assert story.balance(Kind.HOLD, f"{ID}/1", "JPY") == 0
 
@@ -136,8 +146,10 @@ def test_d4_a_split_whose_buyers_part_rounds_to_nothing_is_a_release() -> None:
 def test_d4_a_split_whose_sellers_part_rounds_to_nothing_pays_the_buyer_only() -> None:
     """One cent, paid with 1,000 yen: half of a cent is nothing, and the 500 yen are a gain of the platform's."""
     bought = order(line(1, 1, 1_000, of="USD", paid_in="JPY"))
-    story = given(paid(bought), cleared(), disputed()).when(ruled({1: 5_000})).then(
-        State.SETTLING, publishes(RefundStarted, RefundPayment)
+    story = (
+        given(paid(bought), cleared(), disputed())
+        .when(ruled({1: 5_000}))
+        .then(State.SETTLING, publishes(RefundStarted, RefundPayment))
     )
     story.when(refund_succeeds).then(State.SETTLED)
     assert story.balance(Kind.FX, "platform", "JPY") == 500

@@ -92,8 +92,12 @@ def test_no_answer_is_asked_for_and_not_sent_again() -> None:
 
 
 def test_what_the_provider_never_saw_is_sent_again_under_the_same_id() -> None:
-    story = given(*RELEASING, days(1)).when(never_arrived).then(
-        State.RELEASING, publishes(PayOut), says(PayOut, operation_id="payout-o-1-1", amount=FIRST), moves_nothing
+    story = (
+        given(*RELEASING, days(1))
+        .when(never_arrived)
+        .then(
+            State.RELEASING, publishes(PayOut), says(PayOut, operation_id="payout-o-1-1", amount=FIRST), moves_nothing
+        )
     )
     story.when(never_arrived).then(nothing)
     story.when(payout_succeeds).then(State.RELEASED)
@@ -166,8 +170,10 @@ def test_an_old_failure_does_not_touch_the_new_attempt() -> None:
 
 
 def test_a_success_after_a_failure_is_believed_while_nothing_was_sent_in_its_place() -> None:
-    story = given(*RELEASING, payout_fails).when(payout_succeeds).then(
-        State.RELEASED, moves(Kind.PAYABLE, Kind.CLEARING, 9_500)
+    story = (
+        given(*RELEASING, payout_fails)
+        .when(payout_succeeds)
+        .then(State.RELEASED, moves(Kind.PAYABLE, Kind.CLEARING, 9_500))
     )
     assert story.balance(Kind.PAYABLE, "s-1") == 0
 

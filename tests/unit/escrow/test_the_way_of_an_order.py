@@ -141,8 +141,10 @@ def test_e7_a_confirmed_line_is_the_sellers_at_once(past: tuple[object, ...]) ->
 
 
 def test_e8_a_silent_buyer_is_reminded_and_then_the_seller_is_paid() -> None:
-    story = given(*DELIVERED).when(days(7)).then(
-        State.INSPECTION, publishes(ReceiptReminderDue), says(ReceiptReminderDue, confirm_by=T0 + days(10))
+    story = (
+        given(*DELIVERED)
+        .when(days(7))
+        .then(State.INSPECTION, publishes(ReceiptReminderDue), says(ReceiptReminderDue, confirm_by=T0 + days(10)))
     )
     story.when(days(3)).then(State.RELEASING, says(FundsReleased, why=Why.BUYER_SILENT), sends(PayOut))
 
@@ -191,12 +193,16 @@ def test_a_cancellation_before_the_payment_is_nothing_to_escrow() -> None:
 
 
 def test_a_late_payment_is_held_and_given_back() -> None:
-    story = given().when(paid_late()).then(
-        State.REFUNDING,
-        publishes(RefundStarted, RefundPayment),
-        says(RefundStarted, why=Why.LATE_PAYMENT),
-        moves(Kind.CLEARING, Kind.HOLD, 10_000),
-        moves(Kind.HOLD, Kind.REFUND_TRANSIT, 10_000),
+    story = (
+        given()
+        .when(paid_late())
+        .then(
+            State.REFUNDING,
+            publishes(RefundStarted, RefundPayment),
+            says(RefundStarted, why=Why.LATE_PAYMENT),
+            moves(Kind.CLEARING, Kind.HOLD, 10_000),
+            moves(Kind.HOLD, Kind.REFUND_TRANSIT, 10_000),
+        )
     )
     story.when(refund_succeeds).then(State.REFUNDED)
 
@@ -207,8 +213,10 @@ def test_a_second_payment_is_an_operators_question_until_answered() -> None:
 
 
 def test_i2_a_stopped_order_waits_for_proof_and_goes_on_where_it_stood() -> None:
-    story = given(paid()).when(stopped()).then(
-        State.UNDER_REVIEW, publishes(OrderUnderReview), says(OrderUnderReview, until=T0 + days(10))
+    story = (
+        given(paid())
+        .when(stopped())
+        .then(State.UNDER_REVIEW, publishes(OrderUnderReview), says(OrderUnderReview, until=T0 + days(10)))
     )
     story.when(cleared()).then(State.UNDER_REVIEW, nothing)
     story.when(days(9), verified()).then(State.FUNDED, publishes(FundsSecured))
@@ -242,8 +250,8 @@ def test_an_appeal_may_be_heard_of_before_the_stop_it_is_about() -> None:
 
 
 def test_a_shipment_that_crossed_the_refund_is_an_operators_question() -> None:
-    story = given(paid(), cleared(), days(10)).when(shipped()).then(
-        State.REFUNDING, asks_operator("shipped_after_refund")
+    story = (
+        given(paid(), cleared(), days(10)).when(shipped()).then(State.REFUNDING, asks_operator("shipped_after_refund"))
     )
     story.when(shipped()).then(nothing)
     given(paid(), cancelled()).when(shipped()).then(State.REFUNDING, nothing)

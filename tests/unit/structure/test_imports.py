@@ -76,7 +76,9 @@ def test_only_the_relay_publishes() -> None:
         for path, tree in sources(folder):
             if (package, path.name) in {("runtime", "relay.py"), ("simulators", "webhooks.py")}:
                 continue
-            published = {call for call in calls(tree) if call.split(".")[-1] in {"publish", "send_batch", "send_and_wait"}}
+            published = {
+                call for call in calls(tree) if call.split(".")[-1] in {"publish", "send_batch", "send_and_wait"}
+            }
             assert not published, f"{path.relative_to(ROOT)} publishes by itself: {sorted(published)}"
 
 
