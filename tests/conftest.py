@@ -13,7 +13,7 @@ import pytest
 
 from holdfast.embedded import Kafka, Postgres
 
-DEFAULT_SEEDS = 60
+DEFAULT_SEEDS = 200
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,7 +13,7 @@ from tests.simulation.coverage import ENDINGS, refusals_of_orders
 from tests.simulation.reach import NEVER, RARE, is_named
 from tests.simulation.run import Result, world_of
 
-ENOUGH, MANY = 60, 1_000
+ENOUGH, MANY = 200, 1_000
 """Worlds after which everything usual, and after which everything rare must have happened."""
 WHAT_TO_DO = "rows of the saga that no line took any more; make what leads there more likely"
 
