@@ -44,7 +44,7 @@ def letter(delivery: Delivery, lane: str, error: Exception | None, *, behind: bo
     """A letter for a delivery; `error` is why, if it failed itself."""
     if error is None:
         return Letter(delivery, lane, "behind", "an earlier message of this key is parked", True)
-    text = f"{type(error).__name__}: {error}".replace("\0", "\\0")
+    text = f"{type(error).__name__}: {error}".replace("\0", "\\0").encode(errors="backslashreplace").decode()
     return Letter(delivery, lane, str(getattr(error, "code", "decision_raised")), text[:ERROR_MAX], behind)
 
 

@@ -62,7 +62,8 @@ def _adds_up(order: Escrow, tranche: Tranche) -> Iterator[str]:
 
 
 def _walks_together(order: Escrow, tranche: Tranche) -> Iterator[str]:
+    # The other leg of a shared line may bring it to an operator, or back, without the lines that have only this leg.
     for leg in legs(order, tranche):
-        others = {each.state for each in order.tranches if each.line_no in leg.lines}
+        others = {each.state for each in order.tranches if each.line_no in leg.lines} - {State.WITH_OPERATOR}
         if leg.standing is Standing.SENT and len(others) > 1:
             yield f"waits for {leg.id} with lines in {sorted(others)}"

@@ -84,7 +84,8 @@ class Operation(Struct, frozen=True, omit_defaults=True):
     """One movement asked for under one id, for the sum of some lines.
 
     Lines that wait for one operation entered it together and walk together until it is answered, so an answer never
-    finds them in different states. `amount` is minor units: settlement currency for a payout, presentment otherwise.
+    finds them in different states; but a line that waits for two may stand with an operator because of the other.
+    `amount` is minor units: settlement currency for a payout, presentment otherwise.
     `repeats` counts how often it was sent again under its own id.
     """
 

@@ -123,7 +123,7 @@ async def world(own_servers: tuple[Postgres, Kafka], tmp_path: Path) -> AsyncIte
     world = World(postgres, kafka, tmp_path, postgres.dsn(names["toy"]), postgres.dsn(names["mirror"]))
     yield world
     for process in world.processes:
-        process.reap()
+        await process.reap()
     for server in (postgres, kafka):
         if server.running:
             server.resume()

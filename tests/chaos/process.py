@@ -42,6 +42,7 @@ class Process:
         self.name = name
         self.log = log
         self.url = f"http://127.0.0.1:{port}"
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=10, verify=False)
         self._process = _FORKING.Process(target=_run, args=(argv, dict(environment), str(log)), daemon=True)
         self._process.start()
 
@@ -79,16 +80,16 @@ class Process:
         self.send(signal.SIGTERM)
         return await self.ended(within)
 
-    def reap(self) -> None:
+    async def reap(self) -> None:
         """The end of it, whatever state it is in."""
         self.send(signal.SIGKILL)
-        self._process.join()
+        await asyncio.to_thread(self._process.join)
         self._process.close()
+        await self._http.aclose()
 
     async def get(self, path: str) -> httpx.Response:
         """`GET path`; raises `httpx.TransportError` while nobody answers."""
-        async with httpx.AsyncClient(base_url=self.url, timeout=10) as client:
-            return await client.get(path)
+        return await self._http.get(path)
 
     async def ready(self, within: float = 30) -> "Process":
         """Itself, once /readyz says so."""

@@ -85,7 +85,7 @@ async def test_connections_that_never_answer_again_are_given_up(world: World, ch
     async with proxied(world.databases["toy"]) as network:
         (toy, _) = [*await world.started("toy", database=network.url), *await world.started("mirror")]
         async with publishing(world.kafka.bootstrap, world.written, tallies()):
-            for _ in range(3):
+            for _ in range(2):
                 await world.more_handled(100)
                 network.cut_off()
                 await world.more_handled(5_000, within=60)

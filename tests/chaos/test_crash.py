@@ -18,7 +18,7 @@ async def test_kill_9_at_any_moment_loses_nothing_and_doubles_nothing(world: Wor
     chance = random.Random(chaos_length)
     await world.started("mirror")
     async with publishing(world.kafka.bootstrap, world.written, tallies()):
-        for _ in range(6 if chaos_length == "short" else 100):
+        for _ in range(6 if chaos_length == "short" else 80):
             # given a service at work
             (service,) = await world.started("toy", **QUICK)
             # when it is killed after any amount of work

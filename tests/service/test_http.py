@@ -68,7 +68,7 @@ async def start(
 
     yield process
     for one in started:
-        one.reap()
+        await one.reap()
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def drawn(rng: Random) -> Habits:
         orders=rng.randint(8, 16),
         rush=rng.random() < 0.08,
         impatience=often(0.06, 0.3),
-        mischief=rng.choice((3, 8, 25)),
+        mischief=rng.choice((6, 12, 30)),
         never_pays=often(0.02, 0.15),
         cancels=often(0.05, 0.35),
         ships_never=often(0.04, 0.2),

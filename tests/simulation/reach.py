@@ -31,6 +31,8 @@ NEVER: Mapping[str, str] = {
 
 RARE: tuple[str, ...] = (
     "OrderCancelled × REFUNDING|REFUNDED *",
+    "OrderCancelled × SHIPPED|* → refused, already_shipped",
+    "OrderDelivered × REPLACING *",
     "DepositClaimed × CHARGED_BACK *",
     "ChargebackReceived × WITH_OPERATOR *",
 )

@@ -19,8 +19,8 @@ from contracts.escrow import (
 from contracts.identity import AppealSubmitted, OrderStopped, RejectAppeal, ScreenOrder, VerifyAppeal
 from contracts.message import Message
 from contracts.money import Money, total
-from contracts.orders import OrderPaid, OrderPlaced, OrderShipped
-from contracts.payments import ChargebackReceived
+from contracts.orders import OrderPaid, OrderPaymentDeclined, OrderPlaced, OrderShipped
+from contracts.payments import ChargebackReceived, PaymentSucceeded, Purpose
 from escrow.state import Concern, Escrow, OperationKind, Standing, operation
 from runtime.delivery import RawRecord
 from simulators.carrier.control import DeliverParcel
@@ -120,6 +120,20 @@ def misbehave_with_deposits(scene: Scene) -> None:
 
 def _script(scene: Scene, target: str, outcome: Misbehaviour, attempts: int | None) -> None:
     scene.ask(ScriptOperation(actor=OUTSIDE, target=target, outcome=outcome, attempts=attempts))
+
+
+def mistake(scene: Scene, event: OrderPaymentDeclined) -> None:
+    """The provider confirms a payment that it declined, and in another amount than was asked for."""
+    if scene.chance(0.15):
+        deal = scene.deals[event.order_id]
+        wrong = PaymentSucceeded(
+            operation_id=f"pay-{event.order_id}-{scene.rng.randint(1, max(1, deal.payments))}",
+            reference=event.order_id,
+            purpose=Purpose.ORDER,
+            amount=Money(amount=12_345_678_901, currency="EUR"),
+            method=event.method,
+        )
+        scene.later(scene.soon() * 0.1, partial(scene.tell, wrong, "payments"))
 
 
 def take_back(scene: Scene, event: OrderPaid | OperatorNeeded | DisputeOpened) -> None:
@@ -273,6 +287,7 @@ REACTIONS: Mapping[type[Message], tuple[Callable[[Scene, Any], None], ...]] = {
     ReplacementShipped: (follow,),
     OrderPlaced: (misbehave_in,),
     OrderPaid: (misbehave_out, take_back, go_away),
+    OrderPaymentDeclined: (mistake,),
     FundsReleased: (go_away, meddle),
     RefundStarted: (go_away, meddle),
     ChargebackReceived: (give_back,),

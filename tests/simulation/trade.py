@@ -19,7 +19,7 @@ from contracts.disputes import (
     Verdict,
     WithdrawDispute,
 )
-from contracts.escrow import FundsReleased, FundsSecured
+from contracts.escrow import FundsReleased, FundsSecured, RefundStarted
 from contracts.identity import Document, DocumentKind, OpenAccount, OrderStopped, SubmitAppeal
 from contracts.message import Actor, Message, Role
 from contracts.orders import (
@@ -94,7 +94,7 @@ def placed(scene: Scene, event: OrderPlaced) -> None:
     if scene.chance(scene.habits.cancels):
         regret = scene.rng.choice((scene.soon(), timedelta(seconds=scene.rng.uniform(0, 20))))
         scene.later(regret, partial(_cancel, scene, deal))
-    wait = scene.by(event.pay_by, never=scene.habits.never_pays, race=0.06)
+    wait = scene.by(event.pay_by, never=scene.habits.never_pays, race=0.1)
     if wait is not None:
         scene.later(wait * 0.3 if scene.chance(0.7) and wait < timedelta(days=2) else wait, partial(_pay, scene, deal))
 
@@ -160,6 +160,15 @@ def released(scene: Scene, event: FundsReleased) -> None:
     if scene.chance(scene.habits.disputes_after):
         days = scene.rng.choice((0.001, 0.03, 0.2, 4, 14, 20)) * scene.rng.random()
         scene.later(timedelta(days=days), partial(complain, scene, deal))
+
+
+def refund_started(scene: Scene, event: RefundStarted) -> None:
+    """A buyer confirms what is being refunded."""
+    deal = scene.deals[event.order_id]
+    if len(event.lines) < len(deal.lines) and scene.chance(0.3):
+        lines = tuple(line.line_no for line in event.lines)
+        late = ConfirmReceipt(actor=buyer_of(deal), order_id=deal.order_id, lines=lines)
+        scene.later(scene.soon() * 0.1, partial(scene.ask, late))
 
 
 def confirmed(scene: Scene, event: ReceiptConfirmed) -> None:
@@ -292,6 +301,7 @@ REACTIONS: Mapping[type[Message], Callable[[Scene, Any], None]] = {
     OrderShipped: shipped,
     OrderDelivered: delivered,
     FundsReleased: released,
+    RefundStarted: refund_started,
     ReceiptConfirmed: confirmed,
     OrderCancelled: cancelled,
     DisputeOpened: case_opened,
