@@ -11,10 +11,10 @@ import os
 import shutil
 import signal
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -109,14 +109,13 @@ class Stack:
 
     def _start_processes(self, ports: Mapping[str, int], settings: Mapping[str, str]) -> None:
         for name, port in ports.items():
-            self.processes[name] = ServerProcess(self._program(name, port, settings))
-        with ThreadPoolExecutor(len(ports)) as pool:
-            starting = [
-                pool.submit(process.start, partial(_is_ready, ports[name]), within=READY_WITHIN)
-                for name, process in self.processes.items()
-            ]
-            for one in starting:
-                one.result()
+            with held_back():
+                process = ServerProcess(self._program(name, port, settings))
+                process.launch()
+                self.processes[name] = process
+        deadline = time.monotonic() + READY_WITHIN
+        for name, process in self.processes.items():
+            process.wait_until(partial(_is_ready, ports[name]), deadline - time.monotonic())
 
     def _program(self, name: str, port: int, settings: Mapping[str, str]) -> Program:
         folder = self.folder / name
@@ -149,8 +148,11 @@ class Stack:
     def stop(self, say: Say = print) -> None:
         """Services first, all at once, then the servers. Safe to call twice."""
         say("stopping")
-        with ThreadPoolExecutor(max(len(self.processes), 1)) as pool:
-            list(pool.map(lambda process: process.stop(within=STOP_WITHIN), self.processes.values()))
+        for process in self.processes.values():
+            process.ask_to_stop()
+        deadline = time.monotonic() + STOP_WITHIN
+        for process in self.processes.values():
+            process.see_out(max(deadline - time.monotonic(), 0))
         self.kafka.stop()
         self.postgres.stop()
         (self.folder / "stack.json").unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from holdfast.embedded.errors import EmbeddedError, ServerFailed
 from holdfast.embedded.kafka import Kafka
 from holdfast.embedded.postgres import Postgres
+from holdfast.interrupts import held_back
 
 __all__ = ["EmbeddedError", "Kafka", "Postgres", "ServerFailed", "start_servers"]
 
@@ -17,10 +18,11 @@ def start_servers(
 ) -> tuple[Postgres, Kafka]:
     """Start both at once, on `folder`/postgres and `folder`/kafka. When one fails, the other is stopped."""
     with ThreadPoolExecutor(2) as pool:
-        starting = (
-            pool.submit(Postgres.start, folder / "postgres", port=postgres_port),
-            pool.submit(Kafka.start, folder / "kafka", port=kafka_port),
-        )
+        with held_back():
+            starting = (
+                pool.submit(Postgres.start, folder / "postgres", port=postgres_port),
+                pool.submit(Kafka.start, folder / "kafka", port=kafka_port),
+            )
         try:
             return starting[0].result(), starting[1].result()
         except BaseException:

@@ -103,6 +103,15 @@ class ServerProcess:
         Raises ServerFailed (`server_did_not_start`, `server_did_not_answer`) with the end of the log, and
         EmbeddedError (`folder_in_use`) when another server still has the folder.
         """
+        self.launch()
+        try:
+            self.wait_until(answers, within)
+        except BaseException:
+            self.kill()
+            raise
+
+    def launch(self) -> None:
+        """Start without waiting for it. Raises EmbeddedError (`folder_in_use`)."""
         program = self.program
         # The lock is inherited: it is free again only when the last process of the server is gone, whoever started it.
         with folder_lock(program.folder) as lock, program.log.open("ab") as log:
@@ -130,22 +139,38 @@ class ServerProcess:
             watchdog.stdin.write(f"{self._process.pid}\n".encode())
             watchdog.stdin.flush()
         atexit.register(self._stop_at_exit, os.getpid())
-        try:
-            self._wait_until(answers, within)
-        except BaseException:
-            self.kill()
-            raise
+
+    def wait_until(self, answers: Callable[[], bool], within: float) -> None:
+        """Return when `answers()` is true. Raises ServerFailed (`server_did_not_start`, `server_did_not_answer`)."""
+        program, deadline = self.program, time.monotonic() + within
+        while True:
+            if not self.running:
+                raise ServerFailed("server_did_not_start", f"{program.name} ended while starting", program.log)
+            if answers():
+                return
+            if time.monotonic() > deadline:
+                raise ServerFailed(
+                    "server_did_not_answer", f"{program.name} did not answer within {within:g} s", program.log
+                )
+            time.sleep(POLL_SECONDS)
+
+    def ask_to_stop(self) -> None:
+        """Ask it to shut down, without waiting for it. Does nothing when it is not running."""
+        if self._process is not None and self.running:
+            self.resume()
+            self._process.send_signal(self.program.stop_signal)
 
     def stop(self, *, within: float) -> None:
         """Ask it to shut down, and crash it when it has not done so in time. Does nothing when it is not running."""
-        if self._process is None:
-            return
-        if self.running:
-            self.resume()
-            self._process.send_signal(self.program.stop_signal)
+        self.ask_to_stop()
+        self.see_out(within)
+
+    def see_out(self, within: float) -> None:
+        """Wait for it to end, and crash it when it has not done so in time."""
+        if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(within)
-        self.kill()
+            self.kill()
 
     def kill(self) -> None:
         """kill -9 of the server and all its children: a crash. Returns when they are gone."""
@@ -195,19 +220,6 @@ class ServerProcess:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.suspend()
         return members
-
-    def _wait_until(self, answers: Callable[[], bool], within: float) -> None:
-        program, deadline = self.program, time.monotonic() + within
-        while True:
-            if not self.running:
-                raise ServerFailed("server_did_not_start", f"{program.name} ended while starting", program.log)
-            if answers():
-                return
-            if time.monotonic() > deadline:
-                raise ServerFailed(
-                    "server_did_not_answer", f"{program.name} did not answer within {within:g} s", program.log
-                )
-            time.sleep(POLL_SECONDS)
 
     def _release_watchdog(self) -> None:
         if self._watchdog is None:
