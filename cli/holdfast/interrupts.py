@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -11,7 +12,11 @@ T = TypeVar("T")
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """An interrupt or SIGTERM within the block takes effect at its end, as KeyboardInterrupt."""
+    """An interrupt or SIGTERM within the block takes effect at its end, as KeyboardInterrupt. They come to the main
+    thread only: in another one there is nothing to hold back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     came: list[int] = []
     before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
