@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from msgspec import Struct
+
 from contracts.message import Message, Refusal
 
 S = TypeVar("S")
@@ -34,24 +36,21 @@ class Refused(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class TimeUp:
+class TimeUp(Struct, frozen=True, gc=False):
     """A timer of this aggregate fell due. `due_at` is when it was set to, not when it fired."""
 
     name: str
     due_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(Struct, frozen=True, gc=False):
     """Set (or with `due_at=None` cancel) the aggregate's timer of this name; setting replaces."""
 
     name: str
     due_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[S]):
+class Outcome(Struct, Generic[S], frozen=True, gc=False):
     """What a decision wants: the new state (None: as it was), messages to publish in this order, timers, and postings
     for the service's ledger. `note` says in a word why nothing happened, for the log."""
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from contracts.message import Command, Message
 from runtime.decision import Outcome, Ref, Refused, Service, TimeUp
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True, gc=False):
     """One message for one aggregate, or one timer of it. `cause` is the `ce_id` (or the timer's id) that effects name,
     `reads` are aggregates its decision may look at, and `parks` says whether its failure stops its key."""
 
@@ -26,8 +27,7 @@ class Item:
     parks: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Versioned:
+class Versioned(Struct, frozen=True, gc=False):
     """An aggregate's state and its version; version 0 and no state before the first save."""
 
     state: Any
@@ -37,8 +37,7 @@ class Versioned:
 ABSENT = Versioned(None, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Produced:
+class Produced(Struct, frozen=True, gc=False):
     """A message to publish: `sequence` is the version of the aggregate that produced it."""
 
     message: Message
@@ -47,8 +46,7 @@ class Produced:
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True, gc=False):
     """Handled. `version` is the aggregate's after it; `note` says why nothing changed, if so."""
 
     version: int
@@ -57,8 +55,7 @@ class Done:
     produced: Sequence[Produced] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True, gc=False):
     """Handled by refusing: nothing changed."""
 
     code: str
@@ -71,15 +68,13 @@ class Refusal:
         return cls(refused.code, refused.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True, gc=False):
     """The decision raised something it should not have: the key is to be parked with this message first."""
 
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(Struct, frozen=True, gc=False):
     """Not tried, because an earlier message of the same key failed: to be parked behind it."""
 
 

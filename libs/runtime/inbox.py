@@ -3,16 +3,19 @@
 from collections.abc import Iterable
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from asyncpg.pgproto.pgproto import UUID as QuickUUID
+
 from runtime.db import Connection
 
 
 def inbox_id(source: str, id: str) -> UUID:
     """The inbox's key of a message: its `ce_id` where that is a UUID, else a UUID made of source and id together,
-    which is what CloudEvents calls the same event."""
+    which is what CloudEvents calls the same event. The driver's own kind of UUID: the standard library's takes
+    microseconds to make, to hash and to sort."""
     try:
-        return UUID(id)
+        return QuickUUID(id)
     except ValueError:
-        return uuid5(NAMESPACE_URL, f"{source}\n{id}")
+        return QuickUUID(uuid5(NAMESPACE_URL, f"{source}\n{id}").bytes)
 
 
 async def admit(connection: Connection, ids: Iterable[UUID]) -> set[UUID]:

@@ -9,6 +9,7 @@ refuses is halved until the message that spoils it stands alone; that one parks 
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -242,7 +243,8 @@ class Pump:
                 self._in_doubt.update(batch.answers)
                 await transaction.commit()
         if seconds < SLOW / 4:
-            self._size = min(self._batch_max, max(self._size, len(deliveries) * 2))
+            # Duplicates are quick and say nothing of how long as many decisions would take.
+            self._size = min(self._batch_max, max(self._size, len(batch.live) * 2))
         self.commits += 1
         self._metrics.count(deliveries, batch.answers)
         if batch.records:
@@ -410,5 +412,7 @@ async def _roll_back(connection: Connection, transaction: asyncpg.transaction.Tr
         async with asyncio.timeout(ROLL_BACK_WITHIN):
             await transaction.rollback()
     except Exception:
-        connection.terminate()
+        # One that the server ended is no longer lent to us, and there is nothing left to end.
+        with suppress(asyncpg.InterfaceError):
+            connection.terminate()
         log.info("rollback_without_connection")

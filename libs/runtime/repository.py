@@ -74,7 +74,7 @@ class _Table:
         self._columns = aggregate.columns
         self.decode = msgspec.json.Decoder(aggregate.state).decode
         names = ["id", "version", "state", *aggregate.columns]
-        types = ["text", "bigint", "jsonb", *(column.type for column in aggregate.columns.values())]
+        types = ["text", "bigint", "json", *(column.type for column in aggregate.columns.values())]
         # $3 is the version before, which only the update compares.
         places = [1, 2, 4, *range(5, 5 + len(aggregate.columns))]
         arrays = ", ".join(f"${place}::{kind}[]" for place, kind in zip(places, types, strict=True))

@@ -40,10 +40,10 @@ def _appeals_sql(status: StopStatus) -> str:
     # The column and the literal come from the enumeration: only with a literal can the partial index be used.
     return f"""
         SELECT stop ->> 'appeal_id', id, stop ->> 'order_id', stop ->> 'status', submitted_at,
-               ARRAY(SELECT signal ->> 'rule' FROM jsonb_array_elements(stop -> 'signals') AS signal),
-               ARRAY(SELECT paper ->> 'kind' FROM jsonb_array_elements(stop -> 'documents') AS paper)
+               ARRAY(SELECT signal ->> 'rule' FROM json_array_elements(stop -> 'signals') AS signal),
+               ARRAY(SELECT paper ->> 'kind' FROM json_array_elements(stop -> 'documents') AS paper)
         FROM accounts
-        CROSS JOIN LATERAL jsonb_array_elements(state -> 'stops') AS stop
+        CROSS JOIN LATERAL json_array_elements(state -> 'stops') AS stop
         CROSS JOIN LATERAL (SELECT (stop ->> 'submitted_at')::timestamptz AS submitted_at) AS moment
         WHERE {status.value} > 0
           AND stop ->> 'status' = '{status.value}'

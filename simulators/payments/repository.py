@@ -40,7 +40,7 @@ _STATEMENT = """
     (SELECT movement.moved_at, movement.id, movement.kind, chargebacks.id,
             movement.sign * (item ->> 'amount')::bigint, item ->> 'currency'
      FROM chargebacks
-     CROSS JOIN LATERAL jsonb_array_elements(state -> 'chargebacks') AS item
+     CROSS JOIN LATERAL json_array_elements(state -> 'chargebacks') AS item
      CROSS JOIN LATERAL (VALUES
          ((item ->> 'received_at')::timestamptz, item ->> 'chargeback_id', 'chargeback', -1),
          ((item ->> 'reversed_at')::timestamptz, (item ->> 'chargeback_id') || ':reversed', 'chargeback_reversal', 1)

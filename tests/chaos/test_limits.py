@@ -23,7 +23,9 @@ async def test_a_slow_batch_does_not_exceed_the_poll_interval(world: World, chao
     publisher = Publisher(world.kafka.bootstrap, world.written, tallies(500))
     await publisher.publish(450)
     await publisher.close()
-    toy = world.start("toy", HOLDFAST_POLL_INTERVAL=10, HOLDFAST_RETRY_FOR=6, **{slow: 0.025})
+    # (64 decisions of 25 ms hold the loop, and with it the heartbeat, near the suite's short session time-out)
+    limits = {"HOLDFAST_POLL_INTERVAL": 10, "HOLDFAST_RETRY_FOR": 6, "HOLDFAST_SESSION_TIMEOUT": 10}
+    toy = world.start("toy", **limits, **{slow: 0.025})
     mirror = world.start("mirror")
     await asyncio.gather(toy.ready(), mirror.ready())
     (member,) = await members(world.kafka.bootstrap, "toy")

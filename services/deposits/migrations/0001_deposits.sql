@@ -2,6 +2,6 @@
 CREATE TABLE deposits (
     id      text COLLATE "C" PRIMARY KEY,
     version bigint NOT NULL CHECK (version > 0),
-    state   jsonb  NOT NULL,
+    state   json   NOT NULL,
     CHECK ((state ->> 'balance')::bigint >= 0)
 ) WITH (fillfactor = 85);

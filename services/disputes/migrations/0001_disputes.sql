@@ -2,7 +2,7 @@
 CREATE TABLE held_orders (
     id      text COLLATE "C" PRIMARY KEY,
     version bigint NOT NULL CHECK (version > 0),
-    state   jsonb NOT NULL
+    state   json NOT NULL
 ) WITH (fillfactor = 85);
 
 -- One row a case: the state as a document, and beside it what lists filter and order by.
@@ -16,7 +16,7 @@ CREATE TABLE disputes (
         'open', 'withdrawn', 'ruled', 'awaiting_return', 'return_shipped', 'returned', 'awaiting_replacement',
         'replacement_shipped', 'closed')),
     rule_by   timestamptz NOT NULL,
-    state     jsonb NOT NULL
+    state     json NOT NULL
 ) WITH (fillfactor = 85);
 
 -- The mediators' desk. Disputes are few beside orders, so an index with the status in it is worth its writes.

@@ -7,7 +7,7 @@ CREATE TABLE escrow (
     at_rest       boolean NOT NULL,
     with_operator boolean NOT NULL,
     deadline_at   timestamptz,
-    state         jsonb NOT NULL,
+    state         json NOT NULL,
     -- Every order rests, waits with a deadline, or stands in the operators' queue.
     CONSTRAINT nothing_waits_for_ever CHECK (at_rest OR with_operator OR deadline_at IS NOT NULL)
 ) WITH (fillfactor = 85);

@@ -6,7 +6,7 @@ CREATE TABLE accounts (
     submitted integer NOT NULL CHECK (submitted >= 0),
     verified  integer NOT NULL CHECK (verified >= 0),
     rejected  integer NOT NULL CHECK (rejected >= 0),
-    state     jsonb   NOT NULL
+    state     json    NOT NULL
 ) WITH (fillfactor = 85);
 
 CREATE INDEX accounts_submitted ON accounts (id) WHERE submitted > 0;

@@ -7,7 +7,7 @@ CREATE TABLE orders (
     status    text NOT NULL CHECK (status IN (
         'awaiting_payment', 'payment_pending', 'paid', 'funded', 'shipped', 'delivered', 'cancelling', 'refunding',
         'cancelled', 'released', 'refunded', 'settled', 'charged_back', 'mixed')),
-    state     jsonb NOT NULL
+    state     json NOT NULL
 ) WITH (fillfactor = 85);
 
 -- No index has the status in it: an order changes it about eight times, and each change would rewrite every index entry.
@@ -18,12 +18,12 @@ CREATE INDEX orders_by_seller ON orders (seller_id, id);
 CREATE TABLE sellers (
     id      text COLLATE "C" PRIMARY KEY,
     version bigint NOT NULL CHECK (version > 0),
-    state   jsonb NOT NULL
+    state   json NOT NULL
 ) WITH (fillfactor = 85);
 
 -- Who has an account, as the identity service said.
 CREATE TABLE people (
     id      text COLLATE "C" PRIMARY KEY,
     version bigint NOT NULL CHECK (version > 0),
-    state   jsonb NOT NULL
+    state   json NOT NULL
 ) WITH (fillfactor = 85);

@@ -1,5 +1,5 @@
 CREATE TABLE parcels (
     id      text COLLATE "C" PRIMARY KEY,
     version bigint NOT NULL CHECK (version > 0),
-    state   jsonb  NOT NULL
+    state   json   NOT NULL
 ) WITH (fillfactor = 85);
