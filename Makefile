@@ -4,10 +4,10 @@ SEEDS ?= 1000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate chaos lint clean
+.PHONY: help setup demo test simulate chaos bench bench-peers lint clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Make the virtual environment and fetch what is needed; the other targets do it by themselves
 	@$(PYTHON) scripts/set_up.py
@@ -23,6 +23,14 @@ simulate: setup ## Run the seeded simulation of all services; SEEDS=1000
 
 chaos: setup ## Kill, pause and restart services and servers, at length
 	@$(BIN)/pytest tests/chaos --chaos=long $(ARGS)
+
+bench: ## Measure Holdfast, the limits of this machine, and the peers that were fetched; QUICK=1; ARGS="--only M1,M2"
+	@$(PYTHON) scripts/set_up.py bench
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
+
+bench-peers: ## Fetch the peers of the benchmark; ARGS="dbos" for one
+	@$(PYTHON) scripts/set_up.py bench
+	@$(BIN)/python scripts/set_up_peers.py $(ARGS)
 
 lint: setup ## Check style and types
 	@$(BIN)/ruff check

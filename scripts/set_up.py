@@ -1,5 +1,6 @@
 """Makes everything that the project needs inside its own folder: a virtual environment with the pinned packages, and
-Kafka's jars. Runs on a bare Python 3.11 or later; does nothing that was done for the same requirements before."""
+Kafka's jars. Runs on a bare Python 3.11 or later; does nothing that was done for the same requirements before. With
+the word `bench` it adds what only the benchmark needs."""
 
 import hashlib
 import importlib.util
@@ -13,7 +14,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = PROJECT / ".venv"
 PYTHON = ENVIRONMENT / "bin" / "python"
 REQUIREMENTS = PROJECT / "requirements" / "dev.txt"
-STAMP = ENVIRONMENT / "set-up"
+BENCH_REQUIREMENTS = PROJECT / "requirements" / "bench.txt"
+STAMP, BENCH_STAMP = ENVIRONMENT / "set-up", ENVIRONMENT / "set-up-bench"
 
 
 def main() -> None:
@@ -33,9 +35,20 @@ def main() -> None:
         say("installing the project itself, editable")
         pip("--no-deps", "--no-build-isolation", "-e", str(PROJECT))
         STAMP.write_text(stamp)
+        BENCH_STAMP.unlink(missing_ok=True)
+    if "bench" in sys.argv[1:]:
+        add_bench()
     if not any((PROJECT / ".holdfast" / "jars").glob("*.jar")):
         say("fetching Kafka's jars")
     run(str(PYTHON), "-m", "holdfast.embedded")
+
+
+def add_bench() -> None:
+    stamp = hashlib.sha256(BENCH_REQUIREMENTS.read_bytes()).hexdigest()
+    if not BENCH_STAMP.exists() or BENCH_STAMP.read_text() != stamp:
+        say("installing what the benchmark needs")
+        pip("--require-hashes", "-r", str(BENCH_REQUIREMENTS))
+        BENCH_STAMP.write_text(stamp)
 
 
 def make_environment(version: str) -> None:

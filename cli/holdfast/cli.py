@@ -142,6 +142,19 @@ def flows(folder: FolderOption = None, as_json: JsonOption = False) -> None:
         show_flows(told, console)
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def bench(context: typer.Context) -> None:
+    """Take measures of the benchmark, on servers of its own. Example: holdfast bench --only M1 --quick"""
+    try:
+        from bench.cli import main as take
+    except ImportError:
+        _fail("the benchmark comes with the checkout only; run it there, first time with make bench")
+    take(context.args)
+
+
 @clock_app.command("show")
 def clock_show(folder: FolderOption = None) -> None:
     """What time it is in the stack. Example: holdfast clock show"""

@@ -27,6 +27,9 @@ BUSY_POLL, IDLE_POLL = 0.01, 0.25
 """How soon rows are found that another replica's pump left: the first while there are such, the second at the latest
 when there were none for a while. Own commits wake at once."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+SWEEP_ROWS, SWEEP_SECONDS = 5_000, 1.0
+"""The outbox is swept after so many rows, and no more often than that: a long transaction elsewhere may hold back what
+a sweep could free."""
 
 
 class Undeliverable(Exception):
@@ -146,6 +149,8 @@ class Relay:
             "application_name": f"{client}-relay",
             "idle_session_timeout": milliseconds,
             "idle_in_transaction_session_timeout": milliseconds,
+            # A queue is empty when it is analysed and full when it is read: by those statistics it is scanned whole.
+            "enable_seqscan": "off",
         }
         self._sender = sender
         self._metrics = metrics
@@ -185,9 +190,15 @@ class Relay:
                 await asyncio.sleep(0.5)
             self.leading = True
             poll = BUSY_POLL
+            unswept, swept_at = 0, 0.0
             while True:
-                if await self._round(connection):
+                if sent := await self._round(connection):
                     poll = BUSY_POLL
+                    unswept += sent
+                    now = asyncio.get_running_loop().time()
+                    if unswept >= SWEEP_ROWS and now - swept_at >= SWEEP_SECONDS:
+                        await outbox.sweep(connection)
+                        unswept, swept_at = 0, now
                 else:
                     await self._rest(poll)
                     poll = min(poll * 1.5, IDLE_POLL)
