@@ -27,7 +27,7 @@ from starlette.exceptions import HTTPException
 from contracts.message import Command
 from runtime import admin, timers, webhooks
 from runtime.clock import clock_from
-from runtime.db import Pool
+from runtime.db import Pool, as_it_is
 from runtime.deadletters import DeadLetters
 from runtime.decision import Refused, Service
 from runtime.delivery import Delivery, Reader, timer
@@ -119,6 +119,7 @@ class Running:
             max_size=8,
             timeout=5,
             command_timeout=30,
+            reset=as_it_is,
             server_settings={"application_name": self.service.name, "idle_in_transaction_session_timeout": silence},
         )
 

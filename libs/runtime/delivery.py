@@ -23,6 +23,8 @@ from runtime.timers import DueTimer
 NOWHERE = -1
 """Partition and offset of what did not come from Kafka."""
 TIMER_TOPIC = "timer"
+NO_ID = UUID(int=0)
+"""Id of what is passed over, which nothing remembers."""
 
 
 LANE_CHARS = 200
@@ -92,15 +94,27 @@ class Reader:
     def __init__(self, service: Service) -> None:
         self._routes: Mapping[type[Message], Route] = service.routes
         self._types: dict[str, type[Message]] = {message.CE_TYPE: message for message in (*service.routes, *UPCASTS)}
+        self._event_topics = {topic for topic in service.topics if not is_command(topic)}
+        self._for_others = {type.encode() for type in REGISTRY.keys() - self._types.keys()}
 
     def record(self, record: RawRecord) -> Delivery:
         """A Kafka record, whatever it holds."""
+        if self._passes_by(record):
+            return Delivery(Origin.KAFKA, NO_ID, record, "")
         try:
             envelope = read(record.headers, record.key, record.value)
         except EnvelopeError as error:
             id = inbox_id(record.topic, f"{record.partition}/{record.offset}")
             return Delivery(Origin.KAFKA, id, record, "", fault=error, lanes=(record.lane,))
         return self.envelope(envelope, record)
+
+    def _passes_by(self, record: RawRecord) -> bool:
+        """Whether it is an event that we know and have no use for. A good part of what a service is handed is, and one
+        header tells."""
+        if record.topic not in self._event_topics:
+            return False
+        types = [raw for name, raw in record.headers if name == "ce_type"]
+        return len(types) == 1 and types[0] in self._for_others
 
     def envelope(self, envelope: Envelope, record: RawRecord, origin: Origin = Origin.KAFKA) -> Delivery:
         """A message whose envelope could be read. For a webhook, `record` is made of it."""
