@@ -26,6 +26,7 @@ from starlette.exceptions import HTTPException
 
 from contracts.message import Command
 from runtime import admin, timers, webhooks
+from runtime.batch import Answer
 from runtime.clock import clock_from
 from runtime.db import Pool, as_it_is
 from runtime.deadletters import DeadLetters
@@ -37,7 +38,7 @@ from runtime.logs import configure
 from runtime.metrics import Metrics
 from runtime.migrate import migrate
 from runtime.problems import on_away, on_bad_value, on_fault, on_http_error, on_invalid_parameters, on_refused
-from runtime.pump import TRANSIENT, Answer, Pump, Unavailable
+from runtime.pump import TRANSIENT, Pump, Unavailable
 from runtime.relay import KafkaSender, Relay, Sender
 from runtime.repository import Repository
 from runtime.settings import Settings

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime import inbox, outbox, parking, timers
+from runtime.batch import Parked
 from runtime.clock import Clock
 from runtime.db import Connection, Pool
 from runtime.decision import Refused
 from runtime.delivery import TIMER_TOPIC, Delivery, RawRecord, Reader, parse_timer, timer
 from runtime.fold import Done, Refusal
 from runtime.outbox import Record
-from runtime.pump import Parked, Pump
+from runtime.pump import Pump
 
 REPLAY_AT_ONCE = 500
 """Letters of one key in one transaction; the rest follow in further ones."""
@@ -77,7 +78,7 @@ class DeadLetters:
         resolved = [letter.seq for letter in outgoing]
         incoming = letters[len(outgoing) :]
         deliveries = [await self._delivery(connection, letter) for letter in incoming]
-        batch = await self._pump.apply(connection, deliveries, replaying=key)
+        batch = await self._pump.handler.apply(connection, deliveries, replaying=key)
         for letter, delivery in zip(incoming, deliveries, strict=True):
             answer = batch.answers[id(delivery)]
             entry: dict[str, Any] = {"seq": letter.seq, "type": delivery.type, "result": type(answer).__name__.lower()}

@@ -16,11 +16,11 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from contracts.message import Actor, Command
+from runtime.batch import Duplicate, Parked
 from runtime.decision import Ref, Refused
 from runtime.fold import Done, Failed, Refusal
 from runtime.ids import new_id
 from runtime.problems import problem
-from runtime.pump import Duplicate, Parked
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_IDEMPOTENCY_KEY = 255

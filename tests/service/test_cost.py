@@ -15,7 +15,7 @@ import runtime
 from contracts import envelope
 from contracts.message import PARTITIONS
 from holdfast.embedded import Kafka
-from runtime import delivery, outbox, pump
+from runtime import batch, delivery, outbox
 from runtime.clock import RealClock
 from runtime.db import as_it_is
 from runtime.delivery import RawRecord, Reader
@@ -111,7 +111,7 @@ async def test_a_message_is_decoded_once_and_what_it_causes_encoded_once(
         return call
 
     made = records(300)
-    for module, name in ((delivery, "read"), (delivery, "decode"), (pump, "encode"), (outbox, "_pack")):
+    for module, name in ((delivery, "read"), (delivery, "decode"), (batch, "encode"), (outbox, "_pack")):
         monkeypatch.setattr(module, name, counting(name, getattr(module, name)))
     await counted.pump._transact([Reader(toy.TOY).record(record) for record in made])
     assert calls == {"read": 300, "decode": 300, "encode": 300, "_pack": 300}

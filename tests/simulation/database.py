@@ -16,12 +16,12 @@ import msgspec
 from contracts.envelope import encode
 from contracts.message import is_command
 from ledger.book import Book
+from runtime.batch import Answer, Duplicate, Parked, Passed
 from runtime.decision import Ref, Service
 from runtime.delivery import TIMER_TOPIC, Delivery, Origin, Reader, parse_timer, timer
 from runtime.fold import ABSENT, Behind, Done, Failed, Produced, Refusal, Versioned, fold
 from runtime.outbox import Record
 from runtime.parking import Letter, letter
-from runtime.pump import Answer, Duplicate, Parked, Passed
 from runtime.timers import DueTimer
 from tests.simulation.violation import Violation
 

@@ -55,7 +55,7 @@ def found(services: Sequence[Service]) -> tuple[str, str]:
 
 def released_twice(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
     again = [replace(each, id=f"{each.id}-again") for each in outcome.postings if _purpose(each) == "release"]
-    return replace(outcome, postings=[*outcome.postings, *again])
+    return with_fields(outcome, postings=[*outcome.postings, *again])
 
 
 def released_twice_from_the_fund(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
@@ -64,7 +64,7 @@ def released_twice_from_the_fund(state: Any, message: Any, outcome: Outcome[Any]
         for each in outcome.postings
         if _purpose(each) == "release"
     ]
-    return replace(outcome, postings=[*outcome.postings, *again])
+    return with_fields(outcome, postings=[*outcome.postings, *again])
 
 
 def refunded_more_than_held(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
@@ -72,7 +72,7 @@ def refunded_more_than_held(state: Any, message: Any, outcome: Outcome[Any]) -> 
         replace(each, amount=each.amount + 1) if _purpose(each) == "refund" and each.debit.kind is Kind.HOLD else each
         for each in outcome.postings
     ]
-    return replace(outcome, postings=more)
+    return with_fields(outcome, postings=more)
 
 
 def refunded_double_at_the_provider(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
@@ -82,25 +82,25 @@ def refunded_double_at_the_provider(state: Any, message: Any, outcome: Outcome[A
         amount = Money(amount=2 * each.amount.amount, currency=each.amount.currency)
         return each.model_copy(update={"amount": amount})
 
-    return replace(outcome, messages=[*map(double, outcome.messages)])
+    return with_fields(outcome, messages=[*map(double, outcome.messages)])
 
 
 def a_refund_not_booked(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
-    return replace(outcome, postings=[each for each in outcome.postings if _purpose(each) != "refund"])
+    return with_fields(outcome, postings=[each for each in outcome.postings if _purpose(each) != "refund"])
 
 
 def a_timer_forgotten(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
     funded = outcome.state is not None and any(each.state is State.FUNDED for each in outcome.state.tranches)
-    return replace(outcome, timers=[each for each in outcome.timers if not (funded and each.name == DEADLINE)])
+    return with_fields(outcome, timers=[each for each in outcome.timers if not (funded and each.name == DEADLINE)])
 
 
 def a_timer_late(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
     late = [Timer(each.name, each.due_at and each.due_at + timedelta(hours=1)) for each in outcome.timers]
-    return replace(outcome, timers=late)
+    return with_fields(outcome, timers=late)
 
 
 def a_rest_nobody_hears_of(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
-    return replace(outcome, messages=[each for each in outcome.messages if not isinstance(each, LinesRested)])
+    return with_fields(outcome, messages=[each for each in outcome.messages if not isinstance(each, LinesRested)])
 
 
 def a_refunded_line_revived(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
@@ -111,11 +111,13 @@ def a_refunded_line_revived(state: Any, message: Any, outcome: Outcome[Any]) -> 
         with_fields(each, state=State.RELEASED) if was.get(each.line_no) is State.REFUNDED else each
         for each in outcome.state.tranches
     )
-    return replace(outcome, state=with_fields(outcome.state, tranches=revived))
+    return with_fields(outcome, state=with_fields(outcome.state, tranches=revived))
 
 
 def a_late_payment_kept(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
-    return replace(outcome, messages=[each for each in outcome.messages if not isinstance(each, LatePaymentReceived)])
+    return with_fields(
+        outcome, messages=[each for each in outcome.messages if not isinstance(each, LatePaymentReceived)]
+    )
 
 
 def a_payment_never_heard(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
@@ -128,11 +130,11 @@ def a_claim_that_is_answered_with_nothing(state: Any, message: Any, outcome: Out
             return each
         return each.model_copy(update={"paid": Money(amount=0, currency=each.paid.currency)})
 
-    return replace(outcome, messages=[*map(nothing, outcome.messages)])
+    return with_fields(outcome, messages=[*map(nothing, outcome.messages)])
 
 
 def a_deposit_not_booked(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
-    return replace(outcome, postings=())
+    return with_fields(outcome, postings=())
 
 
 def a_case_never_closed(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:

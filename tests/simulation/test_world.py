@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as with_fields
 
 from contracts.message import Actor, Role
 from runtime.fold import Versioned
@@ -208,7 +209,7 @@ def test_a_state_that_does_not_survive_its_json_is_found() -> None:
     def listing(state, message, now, look):  # type: ignore[no-untyped-def]
         outcome: Any = tallies.decide(state, message, now, look)
         numbers: Any = list(outcome.state.numbers)
-        return replace(outcome, state=Tally(outcome.state.total, numbers))
+        return with_fields(outcome, state=Tally(outcome.state.total, numbers))
 
     world = toys(1, CALM)
     world.nodes["toy"].database.service = replace(TOY, aggregates=(replace(tallies, decide=listing),))

@@ -18,9 +18,9 @@ from uuid import UUID
 from contracts.envelope import EnvelopeError, decode, encode, read
 from contracts.message import Command, Event, Message
 from contracts.registry import REGISTRY
+from runtime.batch import Passed
 from runtime.decision import Service
 from runtime.delivery import Delivery, RawRecord
-from runtime.pump import Passed
 from tests.simulation.broker import Broker, Place
 from tests.simulation.database import Change
 from tests.simulation.faults import CALM, Faults

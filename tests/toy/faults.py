@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer
 from asyncpg.transaction import Transaction
 
 from runtime import inbox, migrate, outbox, parking, timers
+from runtime.batch import Handler
 from runtime.decision import Look, Outcome, Service
 from runtime.pump import Pump
 from runtime.relay import KafkaSender, Relay
@@ -45,8 +46,8 @@ POINTS = {
     "letters_parked": Point(parking, "park"),
     "letters_resolved": Point(parking, "resolve"),
     "outbox": Point(outbox, "append"),
-    "before_commit": Point(Pump, "apply"),
-    "amid_commit": Point(Transaction, "_Transaction__commit", amid=True, armed_by=(Pump, "apply")),
+    "before_commit": Point(Handler, "apply"),
+    "amid_commit": Point(Transaction, "_Transaction__commit", amid=True, armed_by=(Handler, "apply")),
     "committed": Point(Pump, "_transact"),
     "amid_acknowledge": Point(AIOKafkaConsumer, "commit", amid=True),
     "acknowledged": Point(AIOKafkaConsumer, "commit"),
