@@ -5,8 +5,10 @@ Amounts are minor units: prices in the order's `currency`, what the buyer pays i
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from contracts.escrow import Outcome as LineOutcome
 from contracts.escrow import Why
@@ -161,3 +163,8 @@ def held_lines(order: Order) -> tuple[HeldLine, ...]:
         )
         for line in order.lines
     )
+
+
+def record(order: Order, now: datetime, what: str, **changes: Any) -> Order:
+    """The order with these changes, and one more line in its history."""
+    return replace(order, history=(*order.history, Happened(now, what)), **changes)

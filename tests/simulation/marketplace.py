@@ -25,8 +25,8 @@ from escrow.service import DEADLINE, REMINDER
 from escrow.state import Escrow, OperationKind, Standing, State, Tranche, at_rest, with_operator
 from ledger.postings import Account, Kind
 from orders.checkout import PAY_BY
-from orders.domain import ASK_AGAIN
 from orders.order import FINAL, UNPAID, Order, Status
+from orders.payment import ASK_AGAIN
 from simulators.payments.operations import ANSWER, Operation
 from simulators.payments.operations import Kind as OperationAtProvider
 from simulators.payments.operations import Status as OperationStatus

@@ -1,0 +1,155 @@
+"""The payment in. Pure decisions.
+
+An order is paid by one payment only: while one is under way no other starts. If the provider nevertheless confirms a
+second one, it is kept in `surplus_operations` and in the history, for an operator to settle with the provider.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from msgspec.structs import replace
+
+from contracts.message import Actor, Role
+from contracts.orders import (
+    LatePaymentReceived,
+    OrderPaid,
+    OrderPaymentDeclined,
+    PaymentMethod,
+    PayOrder,
+)
+from contracts.payments import (
+    CollectPayment,
+    OperationNotFound,
+    PaymentDeclined,
+    PaymentSucceeded,
+    Purpose,
+    QueryOperation,
+)
+from orders.checkout import PAY_BY
+from orders.order import (
+    Order,
+    Status,
+    amount_due,
+    held_lines,
+    payment_operation,
+    record,
+)
+from orders.policy import policy_of
+from orders.rules import admit
+from runtime.decision import Outcome, Refused, Timer
+
+ORDERS: Final = Actor(id="orders", role=Role.SERVICE)
+
+ASK_AGAIN: Final = "ask_again"
+"""Name of the timer that asks about a payment nobody has heard of since its order was cancelled."""
+
+
+def pay(order: Order, command: PayOrder, now: datetime) -> Outcome[Order]:
+    """Asks the provider to collect the whole order. A slow method gets the longer deadline (E2)."""
+    admit(order, command)
+    policy = policy_of(order.policy)
+    if now >= order.pay_by:
+        raise Refused("payment_deadline_passed", "the time to pay is over; place a new order")
+    if order.attempts >= policy.payment_attempts:
+        raise Refused("too_many_attempts", f"{order.attempts} payments were declined; place a new order")
+    slow = command.method in policy.slow_methods
+    pay_by = max(order.pay_by, order.placed_at + policy.pay_within_slow) if slow else order.pay_by
+    asked = record(
+        order,
+        now,
+        "payment_started",
+        status=Status.PAYMENT_PENDING,
+        attempts=order.attempts + 1,
+        method=command.method,
+        pay_by=pay_by,
+    )
+    collect = CollectPayment(
+        actor=ORDERS,
+        operation_id=current_operation(asked),
+        reference=order.order_id,
+        purpose=Purpose.ORDER,
+        amount=amount_due(order),
+        method=command.method,
+    )
+    return Outcome(asked, (collect,), (Timer(PAY_BY, pay_by),) if pay_by != order.pay_by else ())
+
+
+def payment_succeeded(order: Order, event: PaymentSucceeded, now: datetime) -> Outcome[Order]:
+    """Money arrived: in time it pays the order, for a cancelled order it is handed to escrow to give back."""
+    operation = event.operation_id
+    if operation not in {payment_operation(order.order_id, n) for n in range(1, order.attempts + 1)}:
+        raise Refused("unknown_operation", "the order never asked for this payment; look it up at the provider")
+    if operation == order.paid_operation or operation in order.surplus_operations:
+        return Outcome(note="this payment is already booked")
+    if event.amount != amount_due(order):
+        raise Refused("amount_mismatch", "the provider collected another amount than was asked for; look it up there")
+    order, answered = _answered(order, operation)
+    if order.paid_operation:
+        surplus = (*order.surplus_operations, operation)
+        twice = record(order, now, "paid_twice", surplus_operations=surplus)
+        return Outcome(twice, timers=answered, note="a second payment")
+    late = order.status is Status.CANCELLED
+    paid = record(
+        order,
+        now,
+        "paid_late" if late else "paid",
+        status=order.status if late else Status.PAID,
+        method=event.method,
+        paid_operation=operation,
+        paid_at=now,
+    )
+    if late:
+        return Outcome(paid, (_money_in(LatePaymentReceived, paid, event.method, now),), answered)
+    return Outcome(paid, (_money_in(OrderPaid, paid, event.method, now),), (Timer(PAY_BY, None),))
+
+
+def payment_declined(order: Order, event: PaymentDeclined, now: datetime) -> Outcome[Order]:
+    """The buyer may try again until the deadline. Only the answer to the payment under way counts."""
+    heard, answered = _answered(order, event.operation_id)
+    if answered:
+        return Outcome(heard, timers=answered, note="declined after the order was cancelled")
+    if order.status is not Status.PAYMENT_PENDING or event.operation_id != current_operation(order):
+        return Outcome(note="no payment of this name is under way")
+    declined = OrderPaymentDeclined(order_id=order.order_id, method=event.method, reason=event.reason)
+    waiting = record(order, now, "payment_declined", status=Status.AWAITING_PAYMENT, decline=event.reason)
+    return Outcome(waiting, (declined,))
+
+
+def operation_not_found(order: Order, event: OperationNotFound, now: datetime) -> Outcome[Order]:
+    """The answer asked for when a payment under way was given up: nothing moved, so nothing is to do."""
+    heard, answered = _answered(order, event.operation_id)
+    return Outcome(heard if answered else None, timers=answered, note="the provider never saw the payment")
+
+
+def _answered(order: Order, operation: str) -> tuple[Order, tuple[Timer, ...]]:
+    """The order once it is known what became of its last payment; without timers where nobody asked."""
+    if not order.unanswered or operation != current_operation(order):
+        return order, ()
+    return replace(order, unanswered=False), (Timer(ASK_AGAIN, None),)
+
+
+def what_became(order: Order) -> QueryOperation:
+    return QueryOperation(actor=ORDERS, operation_id=current_operation(order), reference=order.order_id)
+
+
+def ask_again(order: Order, now: datetime) -> Timer:
+    return Timer(ASK_AGAIN, now + policy_of(order.policy).ask_again_every)
+
+
+def current_operation(order: Order) -> str:
+    return payment_operation(order.order_id, order.attempts)
+
+
+def _money_in(
+    event: type[OrderPaid] | type[LatePaymentReceived], order: Order, method: PaymentMethod, now: datetime
+) -> OrderPaid | LatePaymentReceived:
+    return event(
+        order_id=order.order_id,
+        buyer_id=order.buyer_id,
+        seller_id=order.seller_id,
+        buyer_country=order.buyer_country,
+        seller_country=order.seller_country,
+        method=method,
+        lines=held_lines(order),
+        paid_at=now,
+    )
