@@ -5,20 +5,9 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from contracts.message import Role
-from contracts.orders import (
-    CancelOrder,
-    CancelReason,
-    Fault,
-    OrderCancelled,
-)
+from contracts.orders import CancelOrder, CancelReason, Fault, OrderCancelled
 from orders.checkout import PAY_BY
-from orders.order import (
-    UNPAID,
-    Cancellation,
-    Order,
-    Status,
-    record,
-)
+from orders.order import UNPAID, Cancellation, Order, Status, record
 from orders.payment import ASK_AGAIN, ask_again, what_became
 from orders.rules import admit
 from runtime.decision import Outcome, Refused, Timer, TimeUp

@@ -9,23 +9,11 @@ from typing import Any, Final
 
 from contracts.carrier import ParcelDelivered
 from contracts.escrow import FundsSecured, LinesRested, OrderUnderReview, RefundStarted
-from contracts.orders import (
-    CancelOrder,
-    ConfirmReceipt,
-    PayOrder,
-    PlaceOrder,
-    ShipOrder,
-)
-from contracts.payments import (
-    OperationNotFound,
-    PaymentDeclined,
-    PaymentSucceeded,
-)
+from contracts.orders import CancelOrder, ConfirmReceipt, PayOrder, PlaceOrder, ShipOrder
+from contracts.payments import OperationNotFound, PaymentDeclined, PaymentSucceeded
 from orders.cancellation import cancel, time_up
 from orders.checkout import place
-from orders.order import (
-    Order,
-)
+from orders.order import Order
 from orders.parcel import confirm, delivered, ship
 from orders.payment import operation_not_found, pay, payment_declined, payment_succeeded
 from orders.rules import not_found

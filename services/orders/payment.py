@@ -10,13 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from contracts.message import Actor, Role
-from contracts.orders import (
-    LatePaymentReceived,
-    OrderPaid,
-    OrderPaymentDeclined,
-    PaymentMethod,
-    PayOrder,
-)
+from contracts.orders import LatePaymentReceived, OrderPaid, OrderPaymentDeclined, PaymentMethod, PayOrder
 from contracts.payments import (
     CollectPayment,
     OperationNotFound,
@@ -26,14 +20,7 @@ from contracts.payments import (
     QueryOperation,
 )
 from orders.checkout import PAY_BY
-from orders.order import (
-    Order,
-    Status,
-    amount_due,
-    held_lines,
-    payment_operation,
-    record,
-)
+from orders.order import Order, Status, amount_due, held_lines, payment_operation, record
 from orders.policy import policy_of
 from orders.rules import admit
 from runtime.decision import Outcome, Refused, Timer

@@ -1,4 +1,4 @@
-"""What escrow says of the money of an order: final here, whatever was on its way in the other direction. Pure decisions."""
+"""What escrow says of the money of an order: final, whatever was on its way in the other direction. Pure decisions."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,13 +8,7 @@ from msgspec.structs import replace
 
 from contracts.escrow import FundsSecured, LinesRested, OrderUnderReview, RefundStarted
 from contracts.escrow import Outcome as LineOutcome
-from orders.order import (
-    Line,
-    Order,
-    Refund,
-    Status,
-    record,
-)
+from orders.order import Line, Order, Refund, Status, record
 from runtime.decision import Outcome, Refused
 
 
