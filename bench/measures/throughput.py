@@ -1,0 +1,95 @@
+"""M1, M2 and M7: how many orders a second, at what cost, on one replica of each service and on several."""
+
+from collections.abc import Collection, Iterator
+from statistics import median
+
+from bench.measures import Setting
+from bench.plan import Mix
+from bench.result import Result
+from bench.system import Drain, System, names, running
+
+IDS = ("M1", "M2", "M7")
+REPLICAS = (1, 2, 4)
+
+
+def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
+    """Drains a closed loop of orders, several times on one system, after a warm-up."""
+    orders = setting.orders or (20_000 if setting.quick else 200_000)
+    repeats = setting.repeats or (2 if setting.quick else 5)
+    if "M1" in wanted or "M2" in wanted:
+        drains = drained(setting, "throughput", 1, orders, repeats)
+        if "M1" in wanted:
+            yield Result("M1", "completed orders a second", "orders/s", [one.rate for one in drains], 2_000, "higher")
+        if "M2" in wanted:
+            yield cost(drains)
+    if "M7" in wanted:
+        some, times = setting.orders or (5_000 if setting.quick else 50_000), 1 if setting.quick else 2
+        yield from scaled({replicas: drained(setting, "replicas", replicas, some, times) for replicas in REPLICAS})
+
+
+def drained(setting: Setting, folder: str, replicas: int, orders: int, repeats: int) -> list[Drain]:
+    """The drains of a fresh system with so many replicas of each service."""
+    setting.say(f"starting servers and {replicas} of each service")
+    with running(setting.folder / folder, replicas=replicas) as system:
+        return measured(setting, system, mix_for(orders), orders, repeats)
+
+
+def scaled(drains: dict[int, list[Drain]]) -> Iterator[Result]:
+    """M7: what more replicas cost on a machine that has no more cores for them, in percent of one."""
+
+    def cpu(replicas: int) -> float:
+        return median(sum(one.cpu_ms.values()) for one in drains[replicas])
+
+    for replicas in sorted(drains.keys() - {1}):
+        yield Result(
+            "M7",
+            f"CPU an order with {replicas} replicas of each service, beyond that with one",
+            "%",
+            [(cpu(replicas) / cpu(1) - 1) * 100],
+            15.0,
+            "lower",
+            {
+                "orders_a_second": {str(each): median(one.rate for one in drains[each]) for each in sorted(drains)},
+                "cpu_ms": {str(each): cpu(each) for each in sorted(drains)},
+            },
+        )
+
+
+def mix_for(orders: int) -> Mix:
+    """So many buyers that nobody orders in bulk, which screening would stop."""
+    return Mix(buyers=max(orders // 4, 1_000))
+
+
+def measured(setting: Setting, system: System, mix: Mix, orders: int, repeats: int) -> list[Drain]:
+    """The drains after a warm-up of a fifth of them."""
+    setting.say(f"opening {mix.buyers} accounts and {mix.sellers} deposits")
+    system.prepare(mix)
+    setting.say("warming up")
+    system.drain(mix, max(orders // 5, 1_000))
+    drains = []
+    for number in range(repeats):
+        one = system.drain(mix, orders)
+        drains.append(one)
+        load_ms = one.told["cpu_seconds"] * 1000 / one.orders
+        parts = ", ".join(f"{name} {one.cpu_ms[name]:.3f}" for name in names(one.cpu_ms))
+        setting.say(
+            f"drain {number + 1} of {repeats}: {one.orders} orders, {one.rate:.0f} a second, "
+            f"{sum(one.cpu_ms.values()):.3f} CPU-ms an order ({parts}), load apart {load_ms:.3f}, "
+            f"{one.told['early']} steps tried again"
+        )
+    return drains
+
+
+def cost(drains: list[Drain]) -> Result:
+    """M2 of these drains, with the median of each process."""
+    by_process = {name: median(one.cpu_ms[name] for one in drains) for name in names(drains[0].cpu_ms)}
+    load = median(one.told["cpu_seconds"] * 1000 / one.orders for one in drains)
+    return Result(
+        "M2",
+        "CPU a completed order, all processes",
+        "CPU-ms",
+        [sum(one.cpu_ms.values()) for one in drains],
+        1.0,
+        "lower",
+        {"by_process": by_process, "load_apart": load},
+    )
