@@ -59,6 +59,8 @@ class Batch:
     """Deliveries with the id of an earlier one of this batch, and that one."""
     letters: list[parking.Letter] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    timer_due: bool = False
+    """Whether it set a timer to a moment already past."""
 
 
 class Handler:
@@ -92,6 +94,7 @@ class Handler:
             await self._service.postings.write(connection, folded.postings, now)
         if folded.timers:
             await timers.save(connection, folded.timers)
+            batch.timer_due = any(due_at and due_at <= now for due_at in folded.timers.values())
         await self._park(connection, deliveries, batch, now)
         if batch.records:
             await outbox.append(connection, batch.records)

@@ -74,8 +74,8 @@ class Pump:
         self._queue: asyncio.Queue[_Group] = asyncio.Queue()
         self._in_doubt: dict[int, Answer] = {}
         self._fault: str = ""
-        self.commits = 0
-        """Transactions committed since the start."""
+        self.born_due = 0
+        """Transactions committed that set a timer to a moment already past."""
         self.published: Callable[[], None] = lambda: None
         """Called after a commit that left something in the outbox."""
 
@@ -206,7 +206,7 @@ class Pump:
         if seconds < SLOW / 4:
             # Duplicates are quick and say nothing of how long as many decisions would take.
             self._size = min(self._batch_max, max(self._size, len(batch.live) * 2))
-        self.commits += 1
+        self.born_due += batch.timer_due
         self._metrics.count(deliveries, batch.answers)
         if batch.records:
             self.published()

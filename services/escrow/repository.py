@@ -20,9 +20,9 @@ LIMIT $2
 # A timer is late by moments under load; what is late by more is a fault of ours.
 _OVERDUE = """
 SELECT id, version, state::text AS state
-FROM escrow
-WHERE deadline_at < $1
-ORDER BY deadline_at, id
+FROM timers JOIN escrow USING (id)
+WHERE aggregate = 'escrow' AND name = 'deadline' AND due_at < $1
+ORDER BY due_at, id
 LIMIT $2
 """
 

@@ -48,6 +48,11 @@ async def test_a_message_delivered_twice_has_one_effect(other: Client, service: 
     await other.send(add("a", 1), add("a", 2), ids=ids)
     await other.send(add("a", 3))
     await eventually(lambda: _is(numbers(database, "a"), [1, 2, 3]))
+
+    async def last_published() -> bool:
+        return any(event.sequence == 3 for event in await other.everything("toy.events.v1"))
+
+    await eventually(last_published)
     assert len(await other.everything("toy.events.v1")) == 3
 
 

@@ -8,7 +8,7 @@ CREATE TABLE orders (
         'awaiting_payment', 'payment_pending', 'paid', 'funded', 'shipped', 'delivered', 'cancelling', 'refunding',
         'cancelled', 'released', 'refunded', 'settled', 'charged_back', 'mixed')),
     state     json NOT NULL
-) WITH (fillfactor = 85);
+) WITH (fillfactor = 50);
 
 -- No index has the status in it: an order changes it about eight times, and each change would rewrite every index entry.
 CREATE INDEX orders_by_buyer ON orders (buyer_id, id);

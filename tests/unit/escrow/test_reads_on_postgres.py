@@ -13,10 +13,12 @@ from msgspec.structs import replace
 
 import escrow
 import ledger
+import runtime
 from escrow.api import API
-from escrow.service import SERVICE
+from escrow.service import DEADLINE, SERVICE, earliest
 from escrow.state import State
 from ledger.store import LedgerStore
+from runtime import timers
 from runtime.decision import Ref, Refused
 from runtime.fold import Versioned
 from runtime.http import add_routes
@@ -45,9 +47,12 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     pool = await asyncpg.create_pool(database, min_size=1, max_size=2)
     try:
         async with pool.acquire() as connection:
-            await migrate(connection, [ledger.MIGRATIONS, Path(escrow.__file__).parent / "migrations"])
+            await migrate(
+                connection, [runtime.MIGRATIONS, ledger.MIGRATIONS, Path(escrow.__file__).parent / "migrations"]
+            )
             states = {Ref("escrow", id): Versioned(named(story, id), 7) for id, story in STORIES.items()}
             await Repository(SERVICE).save(connection, {}, states)
+            await timers.save(connection, {(ref, DEADLINE): earliest(one.state)[0] for ref, one in states.items()})
         yield pool
     finally:
         await pool.close()
