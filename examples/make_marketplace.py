@@ -8,6 +8,7 @@ import random
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from holdfast.replay.reader import COLUMNS
@@ -121,11 +122,15 @@ def disputed_after_release(ruling: str, days: float) -> Callable[[Row, list[Row]
     def case(order: Row, lines: list[Row]) -> None:
         confirmed(order, lines)
         at = lines[0]["confirmed_at"] + timedelta(days=days)
-        on_every_line(
-            order, lines, disputed_at=at, dispute_reason="counterfeit", ruling=ruling, ruled_at=at + between(1, 4)
-        )
+        on_every_line(order, lines, disputed_at=at, dispute_reason="counterfeit")
+        if ruling:
+            on_every_line(order, lines, ruling=ruling, ruled_at=at + between(1, 4))
 
     return case
+
+
+refunded_after_release = disputed_after_release("buyer", 5)
+disputed_too_late = disputed_after_release("", 25)
 
 
 def large(then: Callable[[Row, list[Row]], None]) -> Callable[[Row, list[Row]], None]:
@@ -168,26 +173,32 @@ ENDINGS: tuple[tuple[int, Callable[[Row, list[Row]], None]], ...] = (
     (4, disputed("split:62.5 to buyer", share=0.5)),
     (4, disputed("buyer", share=0.5)),
     (3, disputed("")),
-    (3, disputed_after_release("buyer", 5)),
+    (3, refunded_after_release),
     (2, disputed_after_release("seller", 8)),
-    (2, disputed_after_release("buyer", 25)),
+    (2, disputed_too_late),
     (3, large(confirmed)),
     (2, large(rejected)),
     (2, large(never_shipped)),
 )
 
 
-def main(count: int, days: int) -> None:
-    endings = [ending for times, ending in ENDINGS for _ in range(max(1, round(times * count / 206)))]
+def main(orders: int, days: int) -> None:
+    endings = [ending for times, ending in ENDINGS for _ in range(max(1, round(times * orders / 206)))]
     random_.shuffle(endings)
-    sellers = [
-        (f"seller-{number:02d}", random_.choice(SELLER_COUNTRIES), random_.choice(list(GOODS))) for number in range(24)
-    ]
+    numbers = count(0)
+    sellers = [new_seller(next(numbers)) for _ in range(24)]
     writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     placed = sorted(START + timedelta(minutes=round(random_.uniform(0, days * 0.8 * 1440))) for _ in endings)
     for number, (placed_at, ending) in enumerate(zip(placed, endings, strict=True), 1):
-        write_order(writer, number, placed_at, ending, random_.choice(sellers))
+        # Such a refund is taken from the deposit, and who has none left takes no orders.
+        alone = ending is refunded_after_release
+        write_order(writer, number, placed_at, ending, new_seller(next(numbers)) if alone else random_.choice(sellers))
+
+
+def new_seller(number: int) -> tuple[str, str, str]:
+    """Id, country and category."""
+    return f"seller-{number:02d}", random_.choice(SELLER_COUNTRIES), random_.choice(list(GOODS))
 
 
 def write_order(

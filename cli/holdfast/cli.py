@@ -7,25 +7,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import httpx
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from holdfast import stack
-from holdfast.clockwork import Clockwork
+from holdfast import dlq, stack
+from holdfast.clockwork import Clockwork, clock_of
 from holdfast.embedded import EmbeddedError
 from holdfast.flows import flows as read_flows
 from holdfast.interrupts import run
 from holdfast.replay.reader import BadRow, MissingColumns, Plan
 from holdfast.replay.report import Report, show, show_flows, show_proofs
-from holdfast.replay.run import LEAD, read_file
+from holdfast.replay.run import LEAD, fitted, read_file
 from holdfast.replay.run import replay as play
+from holdfast.terminal import FolderOption, JsonOption, console, errors, fail, get, say
 from runtime.clock import VirtualClock
 
 app = typer.Typer(
@@ -34,42 +34,42 @@ app = typer.Typer(
     help="Buyer protection for a marketplace: escrow, deposits, disputes and identity over Kafka and PostgreSQL.",
 )
 clock_app = typer.Typer(no_args_is_help=True, help="The virtual clock of a running stack.")
-dlq_app = typer.Typer(no_args_is_help=True, help="Dead letters: parked keys and what to do with them.")
 app.add_typer(clock_app, name="clock")
-app.add_typer(dlq_app, name="dlq")
+app.add_typer(dlq.app, name="dlq")
 
-console = Console()
-errors = Console(stderr=True)
-OPERATOR = {"holdfast-actor": f"operator:{os.environ.get('USER', 'operator') or 'operator'}"}
 EXAMPLE = Path(__file__).parents[2] / "examples" / "marketplace.csv"
-
-FolderOption = Annotated[
-    Path | None, typer.Option("--folder", help="Where the stack keeps data and logs; .holdfast/run if not given.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 def main() -> None:
-    """Entry point of the console script. Exit codes: 0 done, 1 not clean, 2 could not be done, 130 interrupted."""
+    """The verb that was called. Exit codes: 0 done, 1 not clean, 2 could not be done, 130 interrupted."""
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         app()
     except EmbeddedError as error:
-        _fail(str(error))
+        fail(str(error))
     except httpx.HTTPError as error:
-        _fail(f"a service does not answer: {error!r}; see the logs in {stack.default_folder()}")
+        fail(f"a service does not answer: {error!r}; see the logs in {stack.default_folder()}")
     except KeyboardInterrupt:
         errors.print("stopped")
         sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # an interrupt that the framework saw first
+            errors.print("stopped")
+        raise
+    finally:
+        # What is left is the interpreter's own end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @app.command()
 def up(
     folder: FolderOption = None,
     real_clock: Annotated[bool, typer.Option("--real-clock", help="Follow the machine's clock.")] = False,
+    replicas: Annotated[int, typer.Option(min=1, max=12, help="Processes of each service.")] = 1,
 ) -> None:
-    """Start everything and stay until Ctrl-C. Example: holdfast up --real-clock"""
+    """Start everything and stay until Ctrl-C. Example: holdfast up --real-clock --replicas 2"""
     start = None if real_clock else datetime.now(UTC)
-    with stack.running(folder or stack.default_folder(), clock=start, say=_say) as running:
+    with stack.running(folder or stack.default_folder(), clock=start, say=say, replicas=replicas) as running:
         _tell_where(running.addresses)
         console.print("Ctrl-C ends it")
         signal.pause()
@@ -87,7 +87,7 @@ def down(folder: FolderOption = None) -> None:
             console.print("stopped")
             return
         time.sleep(0.1)
-    _fail(f"process {addresses.pid} has not stopped within a minute")
+    fail(f"process {addresses.pid} has not stopped within a minute")
 
 
 @app.command()
@@ -113,17 +113,22 @@ def replay(
     folder: FolderOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Introduce no sellers and buyers by yourself.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything up afterwards.")] = False,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Use the stack that is up on this folder, and start none.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Drive the system with a file of orders, and report. Example: holdfast replay examples/marketplace.csv --json"""
-    _leave(_replay(file, folder, strict=strict, keep=keep, as_json=as_json))
+    if against and (folder or keep):
+        fail("--against uses a stack that is up and leaves it up; --folder and --keep are for one that is started")
+    _leave(_replay(file, folder, strict=strict, keep=keep, as_json=as_json, against=against))
 
 
 @app.command()
 def money(folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """Prove the ledgers of the running stack, now. Example: holdfast money --json"""
     addresses = stack.find(folder)
-    proofs = {name: _get(addresses, name, "/money/proof") for name in ("escrow", "deposits")}
+    proofs = {name: get(addresses, name, "/money/proof") for name in ("escrow", "deposits")}
     if as_json:
         print(json.dumps(proofs))
     else:
@@ -151,7 +156,7 @@ def bench(context: typer.Context) -> None:
     try:
         from bench.cli import main as take
     except ImportError:
-        _fail("the benchmark comes with the checkout only; run it there, first time with make bench")
+        fail("the benchmark comes with the checkout only; run it there, first time with make bench")
     take(context.args)
 
 
@@ -172,8 +177,7 @@ def clock_advance(
     addresses = stack.find(folder)
 
     async def advance() -> datetime:
-        async with httpx.AsyncClient(timeout=30) as http:
-            clockwork = Clockwork(addresses, http)
+        with closing(Clockwork(addresses)) as clockwork:
             await clockwork.advance_to(_moment(moment, clockwork.clock.now()))
             await clockwork.settle()
             return clockwork.clock.now()
@@ -181,65 +185,23 @@ def clock_advance(
     console.print(run(advance()).isoformat())
 
 
-@dlq_app.command("list")
-def dlq_list(folder: FolderOption = None, as_json: JsonOption = False) -> None:
-    """What is parked, by service and key. Example: holdfast dlq list"""
-    addresses = stack.find(folder)
-    letters = [
-        {"service": name, **letter}
-        for name in addresses.services
-        for letter in _get(addresses, name, "/dead-letters")["letters"]
-    ]
-    if as_json:
-        print(json.dumps(letters))
-        return
-    for letter in letters:
-        console.print(
-            f"{letter['service']:10} key {letter['key']}  letter {letter['seq']}  {letter['status']}  "
-            f"{letter['topic']}  {letter['code']}: {letter['error']}",
-            markup=False,
-        )
-    console.print(f"{len(letters)} parked messages")
-
-
-@dlq_app.command("replay")
-def dlq_replay(
-    service: Annotated[str, typer.Argument(help="orders, escrow, deposits, disputes, identity …")],
-    key: str,
-    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
-    do: Annotated[bool, typer.Option("--do", help="Really do it; else only what would happen is shown.")] = False,
-    folder: FolderOption = None,
-) -> None:
-    """Handle a parked key's messages again, in order: a dry run unless --do.
-    Example: holdfast dlq replay escrow ord-0001 --reason "fixed in 1.2" --do"""
-    body = {"reason": reason, "dry_run": not do}
-    told = _post(stack.find(folder), service, f"/dead-letters/{key}/replay", body)
-    for letter in told["letters"]:
-        console.print(f"letter {letter['seq']}: {letter}", markup=False)
-    console.print(f"{'dry run: ' if told['dry_run'] else ''}{told['left']} left parked")
-
-
-@dlq_app.command("discard")
-def dlq_discard(
-    service: Annotated[str, typer.Argument(help="orders, escrow, deposits, disputes, identity …")],
-    key: str,
-    letter: Annotated[int, typer.Argument(help="Number of the key's first letter, as `dlq list` shows it.")],
-    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
-    folder: FolderOption = None,
-) -> None:
-    """Give up a key's first message for good. Example: holdfast dlq discard escrow ord-0001 7 --reason "was a test" """
-    told = _post(stack.find(folder), service, f"/dead-letters/{key}/discard", {"reason": reason, "seq": letter})
-    console.print(f"discarded; {told['left']} left behind it, replay them")
-
-
-def _replay(file: Path, folder: Path | None, *, strict: bool, keep: bool, as_json: bool) -> Report:
+def _replay(
+    file: Path, folder: Path | None, *, strict: bool, keep: bool, as_json: bool, against: Path | None = None
+) -> Report:
     plans, bad_rows = _read(file)
     if not plans:
-        _fail(f"{file} holds no order that can be tried; {len(bad_rows)} rows are bad")
-    folder = folder or stack.default_folder()
-    start = min(plan.placed_at for plan in plans) - LEAD
-    say: Callable[[str], None] = errors.print if as_json else _say
-    with _stack(folder, start, keep, say) as addresses, _progress(as_json) as progress:
+        fail(f"{file} holds no order that can be tried; {len(bad_rows)} rows are bad")
+    tell: Callable[[str], None] = errors.print if as_json else say
+    if against:
+        addresses = stack.find(against)
+        now = clock_of(addresses).now()
+        plans, later = fitted(plans, now)
+        if later:
+            tell(f"the stack's clock shows {now:%d %B %Y %H:%M}: all in the file is tried {later.days} days later")
+        used: AbstractContextManager[stack.Addresses] = nullcontext(addresses)
+    else:
+        used = _stack(folder or stack.default_folder(), min(plan.placed_at for plan in plans) - LEAD, keep, tell)
+    with used as addresses, _progress(as_json) as progress:
         report = run(play(addresses, plans, bad_rows, strict=strict, progress=progress))
     if as_json:
         print(json.dumps(report.to_dict()))
@@ -252,11 +214,11 @@ def _read(file: Path) -> tuple[list[Plan], list[BadRow]]:
     try:
         return read_file(file)
     except MissingColumns as error:
-        _fail(f"{file}: {error}")
+        fail(f"{file}: {error}")
     except UnicodeDecodeError:
-        _fail(f"{file} is not UTF-8 text")
+        fail(f"{file} is not UTF-8 text")
     except OSError as error:
-        _fail(f"{file} cannot be read: {error.strerror}")
+        fail(f"{file} cannot be read: {error.strerror}")
 
 
 @contextmanager
@@ -325,50 +287,22 @@ def _leave(report: Report) -> None:
 
 
 def _tell_where(addresses: stack.Addresses) -> None:
-    for name, base in addresses.services.items():
-        console.print(f"  {name:10} {base}", highlight=False)
+    for name in addresses.services:
+        console.print(f"  {name:10} {' '.join(addresses.all(name))}", highlight=False)
     console.print(f"  Kafka      {addresses.kafka}", highlight=False)
 
 
 def _moment(text: str, now: datetime) -> datetime:
     units = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
-    if text[:-1].isdecimal() and text[-1] in units:
-        return now + int(text[:-1]) * units[text[-1]]
     try:
+        if text[:-1].isdecimal() and text[-1] in units:
+            return now + int(text[:-1]) * units[text[-1]]
         moment = datetime.fromisoformat(text)
+    except OverflowError:
+        fail(f"{text!r} lies behind the end of the calendar")
     except ValueError:
-        _fail(f"{text!r} is neither days (10d), hours (6h), minutes (5m) nor an ISO 8601 time")
+        fail(f"{text!r} is neither days (10d), hours (6h), minutes (5m) nor an ISO 8601 time")
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if moment < now:
-        _fail(f"the clock shows {now.isoformat()} and cannot go back")
+        fail(f"the clock shows {now.isoformat()} and cannot go back")
     return moment
-
-
-def _get(addresses: stack.Addresses, service: str, path: str) -> Any:
-    return _told(httpx.get(f"{_base(addresses, service)}{path}", headers=OPERATOR, timeout=60))
-
-
-def _post(addresses: stack.Addresses, service: str, path: str, body: dict[str, Any]) -> Any:
-    return _told(httpx.post(f"{_base(addresses, service)}{path}", headers=OPERATOR, json=body, timeout=60))
-
-
-def _base(addresses: stack.Addresses, service: str) -> str:
-    if service not in addresses.services:
-        _fail(f"there is no service {service!r}; it is one of {', '.join(addresses.services)}")
-    return addresses.services[service]
-
-
-def _told(answer: httpx.Response) -> Any:
-    told = answer.json()
-    if answer.is_error:
-        _fail(f"{told.get('code', answer.status_code)}: {told.get('detail', answer.text)}")
-    return told
-
-
-def _say(text: str) -> None:
-    console.print(f"… {text}")
-
-
-def _fail(text: str) -> NoReturn:
-    errors.print(f"holdfast: {text}", markup=False, highlight=False, soft_wrap=True)
-    raise SystemExit(2)

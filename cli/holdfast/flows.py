@@ -19,25 +19,33 @@ class Flow(NamedTuple):
     lag: Mapping[str, int]
 
 
+async def ends(bootstrap: str) -> dict[TopicPartition, int]:
+    """How far every partition of every topic was published: the offset that the next message will have."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, partition) for topic in ALL for partition in range(PARTITIONS)]
+        found: dict[TopicPartition, int] = await consumer.end_offsets(places)
+        return found
+    finally:
+        await consumer.stop()
+
+
 async def flows(bootstrap: str) -> list[Flow]:
     """Every topic, by name."""
-    places = [TopicPartition(topic, partition) for topic in ALL for partition in range(PARTITIONS)]
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    published = await ends(bootstrap)
+    produced: dict[str, int] = defaultdict(int)
+    for place, end in published.items():
+        produced[place.topic] += end
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await consumer.start()
     await admin.start()
     try:
-        ends = await consumer.end_offsets(places)
-        produced: dict[str, int] = defaultdict(int)
-        for place, end in ends.items():
-            produced[place.topic] += end
         lag: dict[str, dict[str, int]] = defaultdict(dict)
         for group in OWNERS:
             for place, committed in (await admin.list_consumer_group_offsets(group)).items():
-                if place in ends and committed.offset >= 0:
-                    behind = ends[place] - committed.offset
+                if place in published and committed.offset >= 0:
+                    behind = max(published[place] - committed.offset, 0)
                     lag[place.topic][group] = lag[place.topic].get(group, 0) + behind
         return [Flow(topic, produced[topic], lag[topic]) for topic in sorted(ALL)]
     finally:
         await admin.close()
-        await consumer.stop()

@@ -44,7 +44,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Addresses:
-    """What others need to use a running stack. `services` are base addresses by name, simulators included."""
+    """What others need to use a running stack. `services` are base addresses by name, simulators included; `replicas`
+    those of the further processes of services that have several."""
 
     pid: int
     postgres: str
@@ -52,6 +53,11 @@ class Addresses:
     clock: str
     services: Mapping[str, str]
     databases: Mapping[str, str] = field(repr=False)
+    replicas: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def all(self, name: str) -> list[str]:
+        """The base addresses of every process of a service."""
+        return [self.services[name], *self.replicas.get(name, ())]
 
 
 def default_folder() -> Path:
@@ -68,13 +74,21 @@ class Stack:
         self.addresses = addresses
         self.postgres, self.kafka = servers
         self.processes: dict[str, ServerProcess] = {}
+        """By name: `orders`, and `orders-2` and so on for further ones of the same service."""
 
     @classmethod
     def start(
-        cls, folder: Path, *, clock: datetime | None, say: Say = print, settings: Mapping[str, str] | None = None
+        cls,
+        folder: Path,
+        *,
+        clock: datetime | None,
+        say: Say = print,
+        settings: Mapping[str, str] | None = None,
+        replicas: int = 1,
     ) -> "Stack":
         """Starts everything on an empty `folder` and returns when every process is ready; `clock` is where a virtual
-        clock starts, None the real one. Blocks; do not call it inside an event loop.
+        clock starts, None the real one; `replicas` is how many processes each of the five services has. Blocks; do not
+        call it inside an event loop.
 
         Raises EmbeddedError: already_running, and whatever a server or service ends with, with the end of its log.
         """
@@ -95,10 +109,19 @@ class Stack:
             if clock is not None:
                 VirtualClock.create(folder / "clock", clock)
                 setting = f"virtual:{folder / 'clock'}"
-            ports = _ports()
-            services = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-            stack.addresses = Addresses(os.getpid(), postgres.dsn(), kafka.bootstrap, setting, services, databases)
-            say("starting five services and two simulators")
+            ports = _ports(replicas)
+            bases = {name: [f"http://127.0.0.1:{port}" for port in some] for name, some in ports.items()}
+            stack.addresses = Addresses(
+                os.getpid(),
+                postgres.dsn(),
+                kafka.bootstrap,
+                setting,
+                {name: some[0] for name, some in bases.items()},
+                databases,
+                {name: some[1:] for name, some in bases.items() if some[1:]},
+            )
+            times = f", {replicas} times," if replicas > 1 else ""
+            say(f"starting five services{times} and two simulators")
             stack._start_processes(ports, settings or {})
             (folder / "stack.json").write_text(json.dumps(asdict(stack.addresses), indent=1))
             (folder / "stack.json").chmod(0o600)
@@ -107,22 +130,26 @@ class Stack:
             raise
         return stack
 
-    def _start_processes(self, ports: Mapping[str, int], settings: Mapping[str, str]) -> None:
-        for name, port in ports.items():
-            with held_back():
-                process = ServerProcess(self._program(name, port, settings))
-                process.launch()
-                self.processes[name] = process
-        deadline = time.monotonic() + READY_WITHIN
-        for name, process in self.processes.items():
-            process.wait_until(partial(_is_ready, ports[name]), deadline - time.monotonic())
+    def _start_processes(self, ports: Mapping[str, Sequence[int]], settings: Mapping[str, str]) -> None:
+        started: list[tuple[ServerProcess, int]] = []
+        for service, its_ports in ports.items():
+            for number, port in enumerate(its_ports, 1):
+                name = service if number == 1 else f"{service}-{number}"
+                with held_back():
+                    process = ServerProcess(self._program(service, name, port, settings))
+                    process.launch()
+                    self.processes[name] = process
+                    started.append((process, port))
+        deadline = time.monotonic() + READY_WITHIN * max(len(some) for some in ports.values())
+        for process, port in started:
+            process.wait_until(partial(_is_ready, port), deadline - time.monotonic())
 
-    def _program(self, name: str, port: int, settings: Mapping[str, str]) -> Program:
+    def _program(self, service: str, name: str, port: int, settings: Mapping[str, str]) -> Program:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         environment = {
             **os.environ,
-            "HOLDFAST_DATABASE_URL": self.addresses.databases[name],
+            "HOLDFAST_DATABASE_URL": self.addresses.databases[service],
             "HOLDFAST_KAFKA_BOOTSTRAP": self.addresses.kafka,
             "HOLDFAST_ENVIRONMENT": "development",
             "HOLDFAST_CLOCK": self.addresses.clock,
@@ -130,11 +157,11 @@ class Stack:
             "HOLDFAST_LOG_LEVEL": "warning",
             **settings,
         }
-        module = f"simulators.{name}" if name in SIMULATORS else name
-        if name in SIMULATORS:
+        module = f"simulators.{service}" if service in SIMULATORS else service
+        if service in SIMULATORS:
             environment |= {
-                f"HOLDFAST_WEBHOOK_{service.upper()}": f"{self.addresses.services[service]}/webhooks"
-                for service in ("orders", "escrow", "deposits")
+                f"HOLDFAST_WEBHOOK_{hook.upper()}": f"{self.addresses.services[hook]}/webhooks"
+                for hook in ("orders", "escrow", "deposits")
             }
         return Program(
             name=name,
@@ -217,7 +244,12 @@ def _claim_file(folder: Path) -> Path:
 
 @contextmanager
 def running(
-    folder: Path, *, clock: datetime | None, say: Say = print, settings: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    clock: datetime | None,
+    say: Say = print,
+    settings: Mapping[str, str] | None = None,
+    replicas: int = 1,
 ) -> Iterator[Stack]:
     """A stack for the time of a block; stopped at its end, on an exception and on Ctrl-C or SIGTERM at any moment."""
 
@@ -226,7 +258,7 @@ def running(
 
     before = signal.signal(signal.SIGTERM, interrupted)
     try:
-        stack = Stack.start(folder, clock=clock, say=say, settings=settings)
+        stack = Stack.start(folder, clock=clock, say=say, settings=settings, replicas=replicas)
         try:
             yield stack
         finally:
@@ -245,10 +277,14 @@ async def _prepare(postgres: Postgres, kafka: Kafka) -> dict[str, str]:
     return {name: await postgres.create_service(name) for name in (*SERVICES, *SIMULATORS)}
 
 
-def _ports() -> dict[str, int]:
-    if not any(is_open(port) for port in PORTS.values()):
-        return dict(PORTS)
-    return dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+def _ports(replicas: int) -> dict[str, list[int]]:
+    """Those of every process; the first ones of each service are the well-known ones if these are free."""
+    free = iter(free_ports(len(PORTS) + (replicas - 1) * len(SERVICES)))
+    known = not any(is_open(port) for port in PORTS.values())
+    ports = {name: [PORTS[name] if known else next(free)] for name in PORTS}
+    for name in SERVICES:
+        ports[name] += [next(free) for _ in range(replicas - 1)]
+    return ports
 
 
 def _is_ready(port: int) -> bool:

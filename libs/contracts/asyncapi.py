@@ -1,17 +1,13 @@
 """The AsyncAPI 3 document of all messages, for other systems and their tools: `docs/asyncapi.json`.
 
-    python -m contracts.asyncapi [FILE]
-
 Channels are the topics. An operation is one service sending to or receiving from one topic. That a service sends its
 own events and receives its own commands follows from the contracts; what else it sends and receives only the services
 know, and a caller who knows them says it (`sends`, `receives`: service → messages).
 """
 
 import json
-import sys
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from contracts.attributes import JSON, MAX_ATTRIBUTE_CHARS, MAX_MESSAGE_BYTES
@@ -21,7 +17,6 @@ from contracts.registry import PORTS, REGISTRY, SERVICES, TOPICS
 from contracts.schema import Schema, schema_of
 from contracts.snapshots import value_of
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "asyncapi.json"
 CONTRACTS_VERSION = "1.0.0"
 KAFKA_BINDING = "0.5.0"
 
@@ -185,7 +180,3 @@ _HEADERS: Schema = {
         "content-type": _header("Media type of the value.", examples=[JSON]),
     },
 }
-
-
-if __name__ == "__main__":
-    (Path(sys.argv[1]) if len(sys.argv) > 1 else DOCUMENT).write_text(text(asyncapi()), encoding="utf-8")

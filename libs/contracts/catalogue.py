@@ -1,13 +1,8 @@
-"""The catalogue of events and commands for people to read: `docs/events.md`.
-
-python -m contracts.catalogue [FILE]
-"""
+"""The catalogue of events and commands for people to read: `docs/events.md`."""
 
 import json
 import re
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping
 from types import ModuleType
 
 from contracts.attributes import MAX_MESSAGE_BYTES
@@ -17,12 +12,10 @@ from contracts.registry import PORTS, REGISTRY, SERVICES, messages_of
 from contracts.schema import Schema, schema_of
 from contracts.snapshots import value_of
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "events.md"
-
 _HEAD = f"""# Events and commands
 
-Every message there is, by the service that owns it. This file is generated from `libs/contracts`
-(`python -m contracts.catalogue`); the same for tools is in `asyncapi.json`.
+Every message there is, by the service that owns it, with the services that read it. This file is generated from
+`libs/contracts` and the services' tables (`python -m holdfast.documents`); the same for tools is in `asyncapi.json`.
 
 A message is a CloudEvent 1.0 in a Kafka record: attributes in `ce_…` headers, the message as JSON in the value, at most
 {MAX_MESSAGE_BYTES:,} bytes. Topics have {PARTITIONS} partitions; the record key is the id of what the message is about,
@@ -36,10 +29,10 @@ fields and enum values are added, and nothing else changes.
 """
 
 
-def catalogue() -> str:
-    """The whole document, in Markdown."""
+def catalogue(readers: Mapping[str, Collection[type[Message]]]) -> str:
+    """The whole document, in Markdown. `readers` are the services, each with the messages it reads."""
     sections = [_HEAD, "\n".join(_contents())]
-    sections += ["\n".join(_section(module)) for module in (*SERVICES, *PORTS)]
+    sections += ["\n".join(_section(module, readers)) for module in (*SERVICES, *PORTS)]
     sections.append("\n".join(_parts_section()))
     return "\n".join(sections)
 
@@ -55,16 +48,16 @@ def _contents() -> Iterator[str]:
     yield ""
 
 
-def _section(module: ModuleType) -> Iterator[str]:
+def _section(module: ModuleType, readers: Mapping[str, Collection[type[Message]]]) -> Iterator[str]:
     yield f"## {_name(module)}"
     yield ""
     yield (module.__doc__ or "").strip()
     yield ""
     for message in messages_of(module):
-        yield from _message(message)
+        yield from _message(message, [service for service, read in readers.items() if message in read])
 
 
-def _message(message: type[Message]) -> Iterator[str]:
+def _message(message: type[Message], readers: Collection[str]) -> Iterator[str]:
     schema = schema_of(message)
     kind = "event" if issubclass(message, Event) else "command"
     yield f"### {message.CE_TYPE}"
@@ -72,6 +65,8 @@ def _message(message: type[Message]) -> Iterator[str]:
     yield _prose(message.__doc__ or "")
     yield ""
     yield f"`{message.__name__}` · {kind} · topic `{message.TOPIC}` · key `{message.KEY}`"
+    yield ""
+    yield f"Read by {', '.join(readers) if readers else 'none of the services: it is for other systems'}."
     yield ""
     yield from _fields(schema, schema.get("$defs", {}))
     yield "```json"
@@ -162,7 +157,3 @@ def _name(module: ModuleType) -> str:
 
 def _prose(text: str) -> str:
     return " ".join(text.split())
-
-
-if __name__ == "__main__":
-    (Path(sys.argv[1]) if len(sys.argv) > 1 else DOCUMENT).write_text(catalogue(), encoding="utf-8")

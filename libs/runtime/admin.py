@@ -1,5 +1,6 @@
 """What every service offers to operators: health, metrics, dead letters; and, in development, its progress."""
 
+from base64 import b64encode
 from contextlib import suppress
 from typing import Any
 
@@ -11,10 +12,15 @@ from prometheus_client import generate_latest
 from contracts.message import Actor, Role
 from runtime.decision import Refused
 from runtime.http import actor_of, json_of
+from runtime.ids import new_id
+from runtime.parking import DeadLetter
 from runtime.pump import TRANSIENT
 
 router = APIRouter()
 development = APIRouter()
+
+LIFE = new_id()
+"""Tells one life of the process from the next, which knows nothing of what the one before it published."""
 
 
 @router.get("/livez")
@@ -47,22 +53,25 @@ async def dead_letters(request: Request, after: int = 0, limit: int = 100) -> di
     _operator(request)
     if not 1 <= limit <= 500:
         raise Refused("invalid_limit", "limit is 1 to 500")
-    letters = await _parts(request).dead_letters.listing(after, limit)
+    return {"letters": [_summary(letter) for letter in await _parts(request).dead_letters.listing(after, limit)]}
+
+
+@router.get("/dead-letters/{seq}")
+async def dead_letter(request: Request, seq: int) -> dict[str, Any]:
+    """One letter, whole, open or not: what the list tells and the message as it came, its value as text, or in base64
+    where it is none."""
+    _operator(request)
+    letter = await _parts(request).dead_letters.one(seq)
+    value, encoding = _legible(letter.record.value)
     return {
-        "letters": [
-            {
-                "seq": letter.seq,
-                "key": letter.key,
-                "topic": letter.record.topic,
-                "partition": letter.record.partition,
-                "offset": letter.record.offset,
-                "status": letter.status,
-                "code": letter.code,
-                "error": letter.error,
-                "parked_at": letter.parked_at.isoformat(),
-            }
-            for letter in letters
-        ]
+        **_summary(letter),
+        "record_key": _escaped(letter.record.key),
+        "headers": [[name, _escaped(content)] for name, content in letter.record.headers],
+        "value": value,
+        "value_encoding": encoding,
+        "resolved_at": letter.resolved_at.isoformat() if letter.resolved_at else None,
+        "resolved_by": letter.resolved_by,
+        "reason": letter.reason,
     }
 
 
@@ -99,6 +108,7 @@ async def progress(request: Request) -> Response:
     outbox, due = await running.pool.fetchrow("SELECT (SELECT count(*) FROM outbox), (SELECT min(due_at) FROM timers)")
     told = {
         "service": running.service.name,
+        "life": LIFE,
         "ready": running.starting == "",
         "produced": {f"{topic}/{part}": end for (topic, part), end in running.kafka_sender.produced.items()},
         "handled": {f"{topic}/{part}": end for (topic, part), end in handled.items()},
@@ -109,6 +119,34 @@ async def progress(request: Request) -> Response:
     }
     # Asked some hundred times a second by whoever drives the clock: encoded here, past the framework.
     return Response(msgspec.json.encode(told), media_type="application/json")
+
+
+def _summary(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "seq": letter.seq,
+        "key": letter.key,
+        "topic": letter.record.topic,
+        "partition": letter.record.partition,
+        "offset": letter.record.offset,
+        "status": letter.status,
+        "code": letter.code,
+        "error": letter.error,
+        "parked_at": letter.parked_at.isoformat(),
+    }
+
+
+def _escaped(content: bytes | None) -> str | None:
+    return None if content is None else content.decode(errors="backslashreplace")
+
+
+def _legible(value: bytes | None) -> tuple[str | None, str | None]:
+    """The value and how it is written."""
+    if value is None:
+        return None, None
+    try:
+        return value.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return b64encode(value).decode(), "base64"
 
 
 def _operator(request: Request) -> Actor:

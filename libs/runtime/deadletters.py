@@ -42,6 +42,14 @@ class DeadLetters:
         async with self._pool.acquire() as connection:
             return await parking.listing(connection, after, limit)
 
+    async def one(self, seq: int) -> parking.DeadLetter:
+        """A letter, open or not. Raises `Refused` (not_found)."""
+        async with self._pool.acquire() as connection:
+            found = await parking.find(connection, seq)
+        if found is None:
+            raise Refused("not_found", f"there is no letter {seq} here; the list has all that are open")
+        return found
+
     async def replay(self, key: str, by: str, reason: str, *, dry_run: bool) -> Replayed:
         """Handles the key's letters in order, as if they came now: through the inbox, so that nothing that had its
         effect has it again. Stops at the first that still fails. Raises `Refused` (not_found) for a key not parked."""

@@ -5,11 +5,11 @@ Only one batch is under way at a time, and the consumer stops fetching while it 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import structlog
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
@@ -31,7 +31,8 @@ PARTITION_FETCH_BYTES = 512 * 1024
 
 
 class Intake:
-    """A service's consumer. `handled` tells the next offset behind what is committed, by topic and partition."""
+    """A service's consumer. `handled` tells the next offset behind what is committed, by topic and partition: what the
+    group acknowledged before this replica had its share, and what it handled since."""
 
     def __init__(self, settings: Settings, service: str, topics: tuple[str, ...], reader: Reader, pump: Pump) -> None:
         install()
@@ -63,10 +64,12 @@ class Intake:
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
             parser=_parse,
             decoder=_decode,
+            listener=_Shares(self._begin_share),
             no_reply=True,
             title=service,
         )
         self._subscriber(self._handle)
+        self._looking_up: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Joins the group and begins to consume; raises if the broker cannot be reached."""
@@ -74,6 +77,8 @@ class Intake:
 
     async def stop(self) -> None:
         """Finishes the batch in hand, then leaves the group, so that others take over at once."""
+        if self._looking_up:
+            self._looking_up.cancel()
         await self.broker.stop()
 
     def assigned(self) -> set[TopicPartition]:
@@ -93,6 +98,26 @@ class Intake:
             if end is not None and done is not None:
                 behind += max(0, end - done)
         return behind
+
+    def _begin_share(self, places: Collection[TopicPartition]) -> None:
+        # Beside the consumer, not in its way: a share is taken up at once, whether the broker tells this soon or late.
+        if self._looking_up:
+            self._looking_up.cancel()
+        self._looking_up = asyncio.create_task(self._look_up(places))
+
+    async def _look_up(self, places: Collection[TopicPartition]) -> None:
+        """What others of the group handled on these places, or this service before it was started."""
+        consumer = self._subscriber.consumer
+        assert consumer
+        try:
+            offsets = await asyncio.gather(*(consumer.committed(place) for place in places))
+        except Exception as error:
+            log.warning("acknowledged_offsets_unknown", error=repr(error))
+            return
+        for place, offset in zip(places, offsets, strict=True):
+            if offset is not None:
+                at = (place.topic, place.partition)
+                self.handled[at] = max(self.handled.get(at, 0), offset)
 
     async def _handle(self, message: KafkaMessage) -> None:
         records: tuple[ConsumerRecord[Any, Any], ...] = message.raw_message
@@ -120,6 +145,19 @@ class Intake:
             # the partitions next gets these messages again, and the inbox drops them.
             log.warning("acknowledge_failed", error=repr(error))
             await asyncio.sleep(0.1)
+
+
+class _Shares(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Calls back with every share that this replica is given."""
+
+    def __init__(self, begin: Callable[[Collection[TopicPartition]], None]) -> None:
+        self._begin = begin
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Nothing: what was handled stays handled."""
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._begin(assigned)
 
 
 async def _parse(records: tuple[ConsumerRecord[Any, Any], ...], original: Callable[..., Awaitable[Any]]) -> Any:

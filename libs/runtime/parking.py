@@ -50,7 +50,7 @@ def letter(delivery: Delivery, lane: str, error: Exception | None, *, behind: bo
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A parked message as it stands in the table."""
+    """A parked message as it stands in the table. The last three fields are None until it is replayed or discarded."""
 
     seq: int
     key: str
@@ -60,6 +60,9 @@ class DeadLetter:
     code: str
     error: str
     parked_at: datetime
+    resolved_at: datetime | None
+    resolved_by: str | None
+    reason: str | None
 
 
 async def parked(connection: Connection, keys: Collection[str]) -> set[str]:
@@ -123,6 +126,12 @@ async def listing(connection: Connection, after: int, limit: int) -> list[DeadLe
         limit,
     )
     return [_letter(row) for row in rows]
+
+
+async def find(connection: Connection, seq: int) -> DeadLetter | None:
+    """One letter, open or not."""
+    row = await connection.fetchrow("SELECT * FROM dead_letters WHERE seq = $1", seq)
+    return _letter(row) if row else None
 
 
 async def resolve(
@@ -207,6 +216,5 @@ def _letter(row: asyncpg.Record) -> DeadLetter:
     record = RawRecord(
         row["topic"], row["partition"], row["offset"], row["record_key"], _unpack(row["headers"]), row["value"]
     )
-    return DeadLetter(
-        row["seq"], row["key"], row["message_id"], record, row["status"], row["code"], row["error"], row["parked_at"]
-    )
+    names = ("status", "code", "error", "parked_at", "resolved_at", "resolved_by", "reason")
+    return DeadLetter(row["seq"], row["key"], row["message_id"], record, *(row[name] for name in names))

@@ -12,18 +12,16 @@ import pytest
 from contracts import asyncapi, catalogue, escrow, orders
 from contracts.message import PARTITIONS, is_command
 from contracts.registry import REGISTRY, TOPICS
+from holdfast import documents
 
 DOCUMENT = asyncapi.asyncapi()
+WHOLE = documents.documents()
 
 
-def test_asyncapi_json_is_up_to_date() -> None:
-    stored = asyncapi.DOCUMENT.read_text(encoding="utf-8")
-    assert stored == asyncapi.text(DOCUMENT), "run `python -m contracts.asyncapi`"
-
-
-def test_events_md_is_up_to_date() -> None:
-    stored = catalogue.DOCUMENT.read_text(encoding="utf-8")
-    assert stored == catalogue.catalogue(), "run `python -m contracts.catalogue`"
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_is_stored_is_up_to_date(name: str) -> None:
+    stored = (documents.FOLDER / name).read_text(encoding="utf-8")
+    assert stored == WHOLE[name], "run `python -m holdfast.documents`"
 
 
 def references(node: Any) -> Iterator[str]:
@@ -76,6 +74,29 @@ def faults(document: dict[str, Any]) -> list[str]:
 
 def test_the_document_is_sound() -> None:
     assert faults(DOCUMENT) == []
+    assert faults(json.loads(WHOLE["asyncapi.json"])) == []
+
+
+def test_both_documents_say_of_each_message_who_reads_it() -> None:
+    operations = json.loads(WHOLE["asyncapi.json"])["operations"]
+    for service in documents.SERVICES:
+        read = {message.CE_TYPE for message in service.routes} & REGISTRY.keys()
+        received = {
+            one["$ref"].rsplit("/", 1)[-1]
+            for name, operation in operations.items()
+            if name.startswith(f"{service.name}.receive.")
+            for one in operation["messages"]
+        }
+        told = {
+            name for name, who in re.findall(r"^### (\S+)$.*?^Read by (.+?)\.$", WHOLE["events.md"], re.M | re.S)
+            if service.name in who.split(", ")
+        }  # fmt: skip
+        assert read == received == told, service.name
+
+
+def test_no_command_is_left_unread() -> None:
+    read = set().union(*documents.readers().values())
+    assert {message for message in REGISTRY.values() if is_command(message.TOPIC)} <= read
 
 
 @pytest.mark.parametrize(
@@ -145,7 +166,7 @@ def test_examples_fit_the_payloads_of_the_document(name: str) -> None:
 
 
 def test_the_catalogue_has_every_message_and_no_link_that_leads_nowhere() -> None:
-    text = catalogue.catalogue()
+    text = WHOLE["events.md"]
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     anchors = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
     assert set(REGISTRY) <= set(headings)
@@ -153,6 +174,12 @@ def test_the_catalogue_has_every_message_and_no_link_that_leads_nowhere() -> Non
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= set(anchors)
 
 
+def test_a_message_that_no_service_reads_is_for_others() -> None:
+    text = catalogue.catalogue({"escrow": [orders.OrderPaid]})
+    assert text.count("Read by escrow.") == 1
+    assert text.count("Read by none of the services") == len(REGISTRY) - 1
+
+
 def test_the_documents_name_no_machine() -> None:
-    for text in (catalogue.catalogue(), json.dumps(DOCUMENT)):
+    for text in WHOLE.values():
         assert not re.search(r"/(home|work|root|tmp|Users)/", text)

@@ -240,6 +240,12 @@ async def test_a_parked_key_takes_no_commands_until_an_operator_moves_it(http: h
     is_problem(await http.post("/tallies/parked", json={"number": 1}, headers=SERVICE), 409, "key_parked")
     first, second = await letters()
     assert (first["code"], first["status"], second["status"]) == ("decision_raised", "failed", "waiting")
+    # it can be read whole
+    whole = (await http.get(f"/dead-letters/{first['seq']}", headers=OPERATOR)).json()
+    assert first.items() <= whole.items()
+    assert dict(whole["headers"])["ce_type"] == "toy.add.v1"
+    assert (whole["record_key"], whole["value_encoding"]) == ("parked", "utf-8")
+    assert json.loads(whole["value"])["number"] == toy.POISON
     # an operator gives a reason, and takes the first letter first
     reason = {"reason": "was a test"}
     for path, body, status, code in [
@@ -260,6 +266,8 @@ async def test_a_parked_key_takes_no_commands_until_an_operator_moves_it(http: h
     # and what is discarded is gone, so that the rest can go on
     gone = await http.post("/dead-letters/parked/discard", json=reason | {"seq": first["seq"]}, headers=OPERATOR)
     assert gone.json() == {"key": "parked", "discarded": first["seq"], "left": 1}
+    kept = (await http.get(f"/dead-letters/{first['seq']}", headers=OPERATOR)).json()
+    assert (kept["status"], kept["resolved_by"], kept["reason"]) == ("discarded", "op-1", "was a test")
     done = await http.post("/dead-letters/parked/replay", json=reason | {"dry_run": False}, headers=OPERATOR)
     assert done.json()["left"] == 0
     assert (await http.post("/tallies/parked", json={"number": 3}, headers=SERVICE)).json()["version"] == 2
@@ -267,7 +275,12 @@ async def test_a_parked_key_takes_no_commands_until_an_operator_moves_it(http: h
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/dead-letters"), ("POST", "/dead-letters/a/replay"), ("POST", "/dead-letters/a/discard")],
+    [
+        ("GET", "/dead-letters"),
+        ("GET", "/dead-letters/1"),
+        ("POST", "/dead-letters/a/replay"),
+        ("POST", "/dead-letters/a/discard"),
+    ],
 )
 async def test_dead_letters_are_for_operators(http: httpx.AsyncClient, method: str, path: str) -> None:
     is_problem(await http.request(method, path), 401, "no_actor")
@@ -282,6 +295,9 @@ async def test_dead_letters_are_for_operators(http: httpx.AsyncClient, method: s
         ("GET", "/dead-letters?limit=many", 422, "invalid_parameter"),
         ("GET", "/dead-letters?after=x", 422, "invalid_parameter"),
         ("GET", f"/dead-letters?after={10**30}", 422, "invalid_value"),
+        ("GET", "/dead-letters/0", 404, "not_found"),
+        ("GET", "/dead-letters/first", 422, "invalid_parameter"),
+        ("GET", f"/dead-letters/{10**30}", 422, "invalid_value"),
         ("POST", "/dead-letters/nobody/replay", 404, "not_found"),
         ("POST", "/dead-letters/%00/replay", 422, "invalid_value"),
         ("POST", "/dead-letters//replay", 404, "not_found"),

@@ -121,8 +121,12 @@ async def test_a_decision_that_raises_parks_its_key_only_and_replay_goes_on_in_o
     assert service.dead_letters
     letters = await service.dead_letters.listing()
     assert (letters[0].code, letters[0].key) == ("decision_raised", "a")
-    copies = await other.everything("toy.dead_letters.v1")
-    assert [copy.type for copy in copies] == ["toy.add.v1"] * 3
+
+    async def copied() -> bool:
+        copies = await other.everything("toy.dead_letters.v1")
+        return [copy.type for copy in copies] == ["toy.add.v1"] * 3
+
+    await eventually(copied)
 
     # when it is replayed before the fix, it stays; a dry run after the fix changes nothing
     before = await service.dead_letters.replay("a", "op-1", "try again", dry_run=False)
@@ -315,3 +319,19 @@ async def _value_is(database: str, sql: str, expected: object) -> bool:
     found = await _value(database, sql)
     assert found == expected, found
     return True
+
+
+async def test_a_service_started_again_knows_what_it_handled_before(other: Client, database: str, kafka: Kafka) -> None:
+    # given messages that a service handled and acknowledged
+    async with running(toy.TOY, database, kafka.bootstrap) as before:
+        await other.send(*(add(f"t{number}", number) for number in range(50)))
+
+        async def all_handled() -> bool:
+            return len(await other.everything("toy.events.v1")) == 50
+
+        await eventually(all_handled)
+    # when it is started again and nothing new comes
+    async with running(toy.TOY, database, kafka.bootstrap) as again:
+        # then it tells as much as it told when it stopped
+        await eventually(lambda: again.intake and again.intake.handled == before.intake.handled)
+        assert sum(before.intake.handled.values()) == 50

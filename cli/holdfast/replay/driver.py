@@ -76,7 +76,7 @@ class Driver:
         self._http = http
         self._watch = watch
         self._progress = progress
-        self._clockwork = Clockwork(addresses, http)
+        self._clockwork = Clockwork(addresses)
         self._producer = AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all")
         self._queue: list[tuple[datetime, int, int, Action]] = []
         self._pushed = 0
@@ -87,7 +87,7 @@ class Driver:
         self.played = Played()
 
     async def play(self, plans: Sequence[Plan], *, strict: bool) -> Played:
-        """Plays all plans to their end. The clock must not stand behind the first of them."""
+        """Plays all plans to their end. The clock must not have passed the first of them."""
         await self._producer.start()
         try:
             self._plans = {plan.order_id: plan for plan in plans}
@@ -103,6 +103,7 @@ class Driver:
             self.played.never_offered = len(self._waiting_parcels)
             return self.played
         finally:
+            self._clockwork.close()
             await self._producer.stop()
 
     def _push(self, actions: Iterable[Action]) -> None:

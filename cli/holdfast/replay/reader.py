@@ -3,8 +3,8 @@
 import csv
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -114,6 +114,16 @@ def read(text: Iterable[str]) -> tuple[list[Plan], list[BadRow]]:
         else:
             orders.setdefault(values["order_id"], []).append(values)
     return [_plan(lines) for lines in orders.values()], bad
+
+
+def later(plan: Plan, by: timedelta) -> Plan:
+    """The same, tried so much later."""
+    return replace(plan, **_moved(plan, by), lines=tuple(replace(line, **_moved(line, by)) for line in plan.lines))
+
+
+def _moved(what: Plan | PlannedLine, by: timedelta) -> dict[str, Any]:
+    moments = {one.name: getattr(what, one.name) for one in fields(what)}
+    return {name: moment + by for name, moment in moments.items() if isinstance(moment, datetime)}
 
 
 class _Bad(Exception):

@@ -117,7 +117,7 @@ async def gather(
     outcomes: Counter[str] = Counter()
     restless = []
     queue = (await http.get(f"{services['escrow']}/operator-queue", headers=operator)).json()
-    waiting = {entry["order_id"] for entry in queue["orders"]}
+    waiting = {entry["order_id"] for entry in queue["orders"]} & {plan.order_id for plan in plans}
     for plan in plans:
         answer = await http.get(f"{services['orders']}/orders/{plan.order_id}", headers=operator)
         if answer.status_code == 404:

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
 
 from holdfast.flows import flows
 from holdfast.replay.driver import Driver, Progress
-from holdfast.replay.reader import BadRow, Plan, read
+from holdfast.replay.reader import BadRow, Plan, later, read
 from holdfast.replay.report import Report, gather
 from holdfast.replay.watch import Watch
 from holdfast.stack import Addresses
@@ -24,10 +24,18 @@ def read_file(path: Path) -> tuple[list[Plan], list[BadRow]]:
         return read(file)
 
 
+def fitted(plans: Sequence[Plan], now: datetime) -> tuple[list[Plan], timedelta]:
+    """The plans for a clock that shows `now`, and how much later than the file says that makes them: as a clock cannot
+    go back, by so many whole days that none begins before it."""
+    missing = now + LEAD - min(plan.placed_at for plan in plans)
+    by = timedelta(days=max(-(-missing // timedelta(days=1)), 0))
+    return [later(plan, by) for plan in plans], by
+
+
 async def replay(
     addresses: Addresses, plans: Sequence[Plan], bad_rows: list[BadRow], *, strict: bool, progress: Progress
 ) -> Report:
-    """Plays the plans and reports. The stack's virtual clock must not stand behind the first order."""
+    """Plays the plans and reports. The stack's virtual clock must not have passed the first order: see `fitted`."""
     started = time.monotonic()
     limits = httpx.Limits(max_keepalive_connections=40)
     async with httpx.AsyncClient(timeout=30, limits=limits) as http, Watch(addresses.kafka) as watch:

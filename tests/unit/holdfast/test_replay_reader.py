@@ -2,8 +2,7 @@
 
 import csv
 import io
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,7 +10,8 @@ from contracts.disputes import RuleDispute
 from contracts.message import Role
 from contracts.orders import CancelOrder, CancelReason, ConfirmReceipt
 from holdfast.replay.actions import actions_of, appeal_of, short_id
-from holdfast.replay.reader import COLUMNS, BadRow, MissingColumns, Plan, Ruling, read
+from holdfast.replay.reader import COLUMNS, BadRow, MissingColumns, Plan, Ruling, later, read
+from holdfast.replay.run import fitted
 
 GOOD = {
     "order_id": "o-1",
@@ -172,14 +172,28 @@ def test_ids_made_of_long_order_ids_stay_within_their_limit_and_differ() -> None
     assert len(ids) == 3 and all(len(id) <= 40 for id in ids)
 
 
-def test_the_example_has_every_ending_and_six_currencies() -> None:
-    path = Path(__file__).parents[3] / "examples" / "marketplace.csv"
-    with path.open(newline="") as rows:
-        plans, bad = read(rows)
-    assert not bad
-    assert len(plans) >= 200
-    assert {plan.currency for plan in plans} >= {"EUR", "USD", "GBP", "CNY", "JPY", "KWD"}
-    assert {plan.cancelled_by for plan in plans} >= {"buyer", "seller", "seller_asked", "reviewer"}
-    verdicts = {line.ruling.verdict for plan in plans for line in plan.lines if line.ruling}
-    assert verdicts == {"buyer", "seller", "split"}
-    assert any(len(plan.lines) > 1 for plan in plans)
+def test_a_plan_made_later_is_later_in_every_moment_and_the_same_in_all_else() -> None:
+    original = plan(shipped_at="2026-01-06", carrier="dhl", tracking_number="TR-0001", confirmed_at="2026-01-20")
+    moved = later(original, timedelta(days=30))
+    assert [action.at - timedelta(days=30) for action in actions_of(moved)] == [
+        action.at for action in actions_of(original)
+    ]
+    assert moved.cancelled_at is None and moved.lines[0].disputed_at is None
+    assert later(moved, timedelta(days=-30)) == original
+
+
+@pytest.mark.parametrize(
+    ("now", "days"),
+    [
+        ("2026-01-05T08:59:00", 0),
+        ("2026-01-05T09:00:00", 0),
+        ("2026-01-05T09:00:01", 1),
+        ("2026-01-06T09:00:00", 1),
+        ("2027-01-05T12:00:00", 366),
+    ],
+)
+def test_a_file_is_tried_whole_days_later_where_the_clock_has_passed_it(now: str, days: int) -> None:
+    """People and deposits come first, within the hour before the first order."""
+    plans, by = fitted([plan(placed_at="2026-01-07T10:00:00"), plan()], datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert by == timedelta(days=days)
+    assert plans[1] == later(plan(), by)
