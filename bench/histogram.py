@@ -23,6 +23,10 @@ class Histogram:
     def merge(self, other: "Histogram") -> None:
         self.buckets.update(other.buckets)
 
+    def since(self, earlier: "Histogram | None") -> "Histogram":
+        """What came after this was as `earlier`."""
+        return Histogram((self.buckets - earlier.buckets if earlier else self.buckets).items())
+
     @property
     def count(self) -> int:
         return self.buckets.total()

@@ -2,9 +2,9 @@
 
 `python -m bench.load prepare …` opens accounts and deposits; `python -m bench.load run …` places orders and answers
 what becomes of them, keeping a window of them in flight (closed loop) or placing them at a rate (open loop). It tells
-what it does in lines of JSON: {"say": "ready"}, and begins at the first line of its standard input; {"say": "overdue"}
-when only orders are left that wait for the clock; {"say": "second"} every second; {"say": "done"} at the end, or
-{"say": "failed"}.
+what it does in lines of JSON: {"say": "ready"}, and begins at the first line of its standard input (a second line
+ends the placing of orders); {"say": "overdue"} when only orders are left that wait for the clock; {"say": "second"}
+every second, with its clock (monotonic) and the p99 of that second; {"say": "done"} at the end, or {"say": "failed"}.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 
 from bench import market, prepare
+from bench.histogram import Histogram
 from bench.market import Market, Unexpected
 from bench.plan import Mix
 from bench.wire import Wire
@@ -38,6 +39,7 @@ async def run(wire: Wire, world: Market, *, window: int, rate: float) -> dict[st
     began = moved = told = clock()
     cpu = time.process_time()
     last, overdue_told = 0, False
+    until_then: dict[str, Histogram] = {}
     while not world.done:
         now = clock()
         if rate:
@@ -65,7 +67,12 @@ async def run(wire: Wire, world: Market, *, window: int, rate: float) -> dict[st
             say("overdue", orders=world.overdue)
         if now - told >= 1:
             told = now
-            say("second", at=now - began, placed=world.placed, completed=world.completed)
+            p99 = {name: one.since(until_then.get(name)).at(0.99) for name, one in world.latencies.items()}
+            until_then = {name: Histogram(one.buckets.items()) for name, one in world.latencies.items()}
+            say(
+                "second", at=now - began, clock=now, placed=world.placed, completed=world.completed,
+                moving=world.moving, p99={name: seconds for name, seconds in p99.items() if seconds},
+            )  # fmt: skip
     world.check()
     return {
         "orders": world.count,
@@ -77,6 +84,12 @@ async def run(wire: Wire, world: Market, *, window: int, rate: float) -> dict[st
         "outcomes": dict(world.outcomes),
         "latencies": {name: histogram.to_dict() for name, histogram in world.latencies.items()},
     }
+
+
+def enough(world: Market) -> None:
+    """Somebody wrote to the standard input, or closed it: what is placed is all."""
+    asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+    world.count = world.placed
 
 
 def say(what: str, **more: Any) -> None:
@@ -97,6 +110,7 @@ async def serve(asked: argparse.Namespace) -> None:
             say("done", **await prepare.prepare(wire, mix))
         else:
             world = Market(wire, mix, asked.run, asked.first, asked.orders)
+            asyncio.get_running_loop().add_reader(sys.stdin.fileno(), enough, world)
             say("done", **await run(wire, world, window=asked.window, rate=asked.rate))
     except Unexpected as error:
         say("failed", code=error.code, text=str(error))

@@ -61,7 +61,10 @@ class Market:
         self._later: list[tuple[float, bytes, int, bytes, Step]] = []
         self._lag = 0.0
         self._sent_at: dict[tuple[str, int], float] = {}
-        self.latencies = {name: Histogram() for name in ("placed", "secured", "released")}
+        self.latencies = {name: Histogram() for name in ("placed", "secured", "released", "whole", "disputed")}
+        """Seconds from when a message was due to its effect: from PlaceOrder to OrderPlaced, from the provider's answer
+        to FundsSecured, from ConfirmReceipt to FundsReleased, from PlaceOrder to the rest of a confirmed order, and
+        from OpenDispute to DisputeOpened."""
         self._answers: dict[bytes, Callable[[Record, bytes], None]] = {
             b"orders.order_placed.v1": self._pay,
             b"payments.collect_payment.v1": self._collected,
@@ -92,6 +95,8 @@ class Market:
             one = order(self._mix, self._run, self._first + number)
             key = one.order_id.encode()
             self._sent_at["placed", number] = at
+            if one.fate is Fate.CONFIRMED:
+                self._sent_at["whole", number] = at
             self._wire.add(
                 "orders.commands.v1", partition_of(key), key, b"orders.place_order.v1", messages.new_id(),
                 messages.place_order(one),
@@ -155,12 +160,14 @@ class Market:
         self._wire.add("orders.commands.v1", record.partition, record.key, b"orders.confirm_receipt.v1", id, value)
 
     def _dispute(self, key: bytes, partition: int, id: bytes) -> None:
+        self._sent_at.setdefault(("disputed", self._number(key)), self._now)
         dispute = self._prefix + b"d" + key[-8:]
         value = messages.open_dispute(self._buyer(key), dispute, self._prefix + key[-8:])
         place = partition_of(dispute)
         self._wire.add("disputes.commands.v1", place, dispute, b"disputes.open_dispute.v1", id, value)
 
     def _rule(self, record: Record, id: bytes) -> None:
+        self._measure("disputed", self._number(record.key))
         value = messages.rule_dispute(record.key)
         self._wire.add("disputes.commands.v1", record.partition, record.key, b"disputes.rule_dispute.v1", id, value)
 
@@ -197,6 +204,7 @@ class Market:
             return
         self._ended[number] = 1
         self.completed += 1
+        self._measure("whole", number)
         if self._fate(number) is Fate.UNSHIPPED:
             self.overdue -= 1
         self.outcomes[json.loads(record.value)["outcome"]] += 1

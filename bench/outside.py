@@ -2,8 +2,10 @@
 
 import json
 import subprocess
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -25,11 +27,22 @@ class Load:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT, start_new_session=True
         )
         self.seconds: list[dict[str, Any]] = []
+        """What it told every second, as it goes."""
+        self._said: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+        # Beside whoever waits for the load or does not: a full pipe would make it stand still.
+        threading.Thread(target=self._listen, daemon=True).start()
         self._hear("ready")
 
     def begin(self) -> None:
+        self._tell("begin")
+
+    def enough(self) -> None:
+        """No more orders than were placed until now."""
+        self._tell("enough")
+
+    def _tell(self, what: str) -> None:
         assert self._process.stdin
-        self._process.stdin.write("begin\n")
+        self._process.stdin.write(f"{what}\n")
         self._process.stdin.flush()
 
     def end(self, overdue: Callable[[], None] = lambda: None) -> dict[str, Any]:
@@ -37,19 +50,25 @@ class Load:
         return self._hear("done", overdue)
 
     def _hear(self, wanted: str, overdue: Callable[[], None] = lambda: None) -> dict[str, Any]:
-        assert self._process.stdout
-        for line in self._process.stdout:
-            told = json.loads(line)
+        while told := self._said.get():
             match told.pop("say"):
                 case "overdue":
                     overdue()
-                case "second":
-                    self.seconds.append(told)
                 case "failed":
                     raise BenchFailed(told["code"], told["text"])
                 case said if said == wanted:
-                    return dict(told)
+                    return told
         raise BenchFailed("load_ended", f"the load ended with code {self._process.wait()} before it was {wanted}")
+
+    def _listen(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            told = json.loads(line)
+            if told["say"] == "second":
+                self.seconds.append(told)
+            else:
+                self._said.put(told)
+        self._said.put(None)
 
     def stop(self) -> None:
         if self._process.poll() is None:

@@ -1,6 +1,6 @@
 """Fetches the peers of the benchmark, all or those named: `python scripts/set_up_peers.py [NAME…]`, with the project's
-own environment. Each comes into a folder of its own, `.holdfast/peers/NAME`, and is fetched again only when what it needs
-has changed. One that cannot be fetched or built says why, here and in its file `failed`, and the others go on."""
+own environment. Each comes into a folder of its own, `.holdfast/peers/NAME`, and is fetched anew only when what it
+needs has changed. One that cannot be fetched or built says why, here and in its file `failed`, and the others go on."""
 
 import hashlib
 import os

@@ -4,7 +4,7 @@ takes those of them that are wanted and yields a `Result` for each figure as soo
 import importlib
 import pkgutil
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -22,6 +22,8 @@ class Setting:
     """Orders of one drain, instead of the usual number."""
     repeats: int | None = None
     peers: tuple[str, ...] = ("all",)
+    known: dict[str, float] = field(default_factory=dict)
+    """Medians by measure of what this run took already, the first of each."""
 
 
 Taker = Callable[[Setting, Collection[str]], Iterator[Result]]

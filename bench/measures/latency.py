@@ -1,0 +1,126 @@
+"""M3: from a message to its effect, at parts of what the system carries.
+
+The loop is open: orders are due at a fixed rate, whatever becomes of them, and every time counts from when the message
+was due, not from when it could be sent; so a system that stands still makes all that was due meanwhile late. It ends
+when the outside consumer has read the effect. Between lie, for every service on the way: Kafka, the service's decision
+and its COMMIT, its relay, and Kafka again.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.histogram import Histogram
+from bench.measures import Setting
+from bench.measures.throughput import mix_for
+from bench.plan import Mix
+from bench.result import Result
+from bench.system import Drain, System, running
+
+IDS = ("M3",)
+PARTS = (25, 50, 80)
+"""Percent of M1."""
+GOAL_PART, GOAL_MS = 50, 50.0
+CALIBRATION = 10_000
+"""Orders of the drain that stands for M1 where that was not taken."""
+PERCENTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way from a message to its effect: `name` as the load measures it, `services` that it goes through."""
+
+    name: str
+    what: str
+    services: int
+
+
+WAYS = (
+    Way("placed", "PlaceOrder to OrderPlaced", 1),
+    Way("released", "ConfirmReceipt to FundsReleased", 2),
+    Way("secured", "PaymentSucceeded to FundsSecured", 4),
+    Way("whole", "PlaceOrder to all at rest, the seller's half second included", 5),
+)
+HOP = WAYS[0]
+"""What the goal is for: one message, one service, its effect."""
+
+
+def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
+    """Open loops at each part of M1, on one system."""
+    with running(setting.folder / "latency") as system:
+        capacity = setting.known.get("M1")
+        rates = [(capacity or 0.0) * part / 100 for part in PARTS]
+        most = setting.orders or max(CALIBRATION, *(loop_orders(setting, rate) for rate in rates))
+        mix = mix_for(most)
+        setting.say(f"opening {mix.buyers} accounts and {mix.sellers} deposits, warming up")
+        system.prepare(mix)
+        system.drain(mix, max((setting.orders or CALIBRATION) // 5, 1_000))
+        if capacity is None:
+            capacity = system.drain(mix, setting.orders or CALIBRATION).rate
+            setting.say(f"M1 was not taken; a short drain carries {capacity:.0f} orders a second")
+        repeats = setting.repeats or (1 if setting.quick else 3)
+        loops = {part: opened(setting, system, mix, capacity * part / 100, repeats) for part in PARTS}
+    yield from latencies(capacity, {part: [one.told["latencies"] for one in some] for part, some in loops.items()})
+
+
+def loop_orders(setting: Setting, rate: float) -> int:
+    """Orders of one open loop at this rate: ten seconds of it when quick, else a minute."""
+    return setting.orders or max(int(rate * (10 if setting.quick else 60)), 1_000)
+
+
+def opened(setting: Setting, system: System, mix: Mix, rate: float, repeats: int) -> list[Drain]:
+    """The open loops at this rate."""
+    drains = []
+    for number in range(repeats):
+        one = system.drain(mix, loop_orders(setting, rate), rate=rate)
+        drains.append(one)
+        hop = Histogram(one.told["latencies"][HOP.name]["buckets"])
+        setting.say(
+            f"open loop {number + 1} of {repeats}: {one.orders} orders at {rate:.0f} a second, {HOP.what}: "
+            + ", ".join(f"{name} {ms:.1f} ms" for name, ms in percentiles([hop]).items())
+        )
+    return drains
+
+
+def latencies(capacity: float, told: Mapping[int, Sequence[Mapping[str, Any]]]) -> Iterator[Result]:
+    """The p99 of each loop: of one hop at every part of M1, of longer ways at half of it; the details have all of them,
+    by part, over all loops together. `told` is, by part, what each loop said of its latencies, by way."""
+    for way in WAYS:
+        found = {part: [Histogram(one[way.name]["buckets"]) for one in loops] for part, loops in told.items()}
+        together = {part: percentiles(some) for part, some in found.items()}
+        for part, some in found.items():
+            if way is HOP or part == GOAL_PART:
+                yield _result(way, part, capacity * part / 100, some, together)
+
+
+def _result(
+    way: Way, part: int, rate: float, loops: Sequence[Histogram], together: Mapping[int, Mapping[str, float]]
+) -> Result:
+    all, at_goal = together[part], part == GOAL_PART
+    details: dict[str, Any] = {"way": way.name, "rate": rate, "ms": all}
+    if at_goal:
+        details |= {"by_part": {str(one): together[one] for one in together}, "plot": plotted(together)}
+    through = f"{way.services} service{'s' if way.services > 1 else ''}"
+    return Result(
+        "M3",
+        f"{way.what}, {through}: p99 at {part} % of M1, {rate:.0f} orders/s "
+        f"(p50 {all['p50']:.0f} ms, p99.9 {all['p99.9']:.0f} ms)",
+        "ms",
+        [one.at(0.99) * 1000 for one in loops],
+        GOAL_MS if way is HOP and at_goal else None,
+        details=details,
+    )
+
+
+def percentiles(histograms: Sequence[Histogram]) -> dict[str, float]:
+    """Milliseconds by name, of all histograms together."""
+    together = Histogram()
+    for one in histograms:
+        together.merge(one)
+    return {name: together.at(share) * 1000 for name, share in PERCENTILES.items()}
+
+
+def plotted(together: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
+    """Percentiles over the part of M1."""
+    lines = {name: [[part, some[name]] for part, some in together.items()] for name in PERCENTILES}
+    return {"x": "% of M1", "y": "ms", "lines": lines, "log": True}
