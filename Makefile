@@ -28,7 +28,7 @@ bench: ## Measure Holdfast, the limits of this machine, and the peers that were 
 	@$(PYTHON) scripts/set_up.py bench
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
 
-bench-peers: ## Fetch the peers of the benchmark; ARGS="dbos" for one
+bench-peers: ## Fetch the peers of the benchmark; ARGS="dbos_transact" for one
 	@$(PYTHON) scripts/set_up.py bench
 	@$(BIN)/python scripts/set_up_peers.py $(ARGS)
 
