@@ -25,7 +25,9 @@ def draw(folder: Path, results: Sequence[Result]) -> list[Path]:
         if one.measure == "CPU":
             drawn.append(_stacked(folder / "cpu_by_stage.png", one.details["by_process"], one.details["stages"]))
         if "plot" in one.details:
-            name = "".join(letter if letter.isalnum() else "_" for letter in f"{one.measure}_{one.what}".lower())
+            # What stands in brackets is of one run; the file is the same in the next.
+            what = f"{one.measure}_{one.what.partition(' (')[0]}".lower()
+            name = "".join(letter if letter.isalnum() else "_" for letter in what)
             drawn.append(_lines(folder / f"{name[:60]}.png", f"{one.measure}: {one.what}", one.details["plot"]))
     peers = {one.what: one.median for one in results if one.measure == "peer" and one.unit == "orders/s"}
     own = [one.median for one in results if one.measure == "M1"]

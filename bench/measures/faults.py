@@ -116,8 +116,8 @@ def caught_up(found: CatchUp, told: Sequence[Second], moments: Mapping[str, floa
     flight = [[one.clock - moments["off"], one.moving] for one in told]
     return Result(
         "M5",
-        f"catch-up after {OFF} was off for {away:.0f} s: orders completed a second ÷ orders placed a second "
-        f"({found.waiting} waited, {end})",
+        f"catch-up after {OFF} was off: orders completed a second ÷ orders placed a second "
+        f"({found.waiting} waited after {away:.0f} s, {end})",
         "×", [found.rate / rate], CATCH_UP_GOAL, "higher",
         {
             "placed_a_second": rate, "completed_a_second": found.rate, "waited": found.waiting,
@@ -178,14 +178,14 @@ def recovered(part: str, found: Recovery, told: Sequence[Second]) -> Iterator[Re
     ways = sorted({way for one in told for way in one.p99})
     lines = {way: [[one.clock - start, one.p99[way] * 1000] for one in told if way in one.p99] for way in ways}
     yield Result(
-        "M6", f"kill -9 of {part}: from back, {found.back:.1f} s after the kill, to its first progress", "s",
+        "M6", f"kill -9 of {part}: from back to first progress (back {found.back:.1f} s after the kill)", "s",
         [found.progress], PROGRESS_GOAL, "lower",
         {
             "part": part, "back": found.back, "ready_after_back": found.ready, "ledgers": "proved",
             "plot": {"x": "seconds of the load", "y": "p99 of the second, ms", "lines": lines, "log": True},
         },
     )  # fmt: skip
-    seen = "" if found.normal is not None else ", not within the load"
+    seen = "" if found.normal is not None else " (not within the load)"
     yield Result(
         "M6", f"kill -9 of {part}: from back to normal p99{seen}", "s",
         [found.seen if found.normal is None else found.normal], details={"reached_normal": found.normal is not None},

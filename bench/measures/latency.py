@@ -28,18 +28,19 @@ PERCENTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way from a message to its effect: `name` as the load measures it, `services` that it goes through."""
+    """One way from a message to its effect: `name` as the load measures it, in so many `steps`, each a
+    message that a service handles; None where it stands still between them, for people."""
 
     name: str
     what: str
-    services: int
+    steps: int | None
 
 
 WAYS = (
     Way("placed", "PlaceOrder to OrderPlaced", 1),
     Way("released", "ConfirmReceipt to FundsReleased", 2),
     Way("secured", "PaymentSucceeded to FundsSecured", 4),
-    Way("whole", "PlaceOrder to all at rest, the seller's half second included", 5),
+    Way("whole", "PlaceOrder to all at rest, the seller's pause included", None),
 )
 HOP = WAYS[0]
 """What the goal is for: one message, one service, its effect."""
@@ -100,10 +101,10 @@ def _result(
     details: dict[str, Any] = {"way": way.name, "rate": rate, "ms": all}
     if at_goal:
         details |= {"by_part": {str(one): together[one] for one in together}, "plot": plotted(together)}
-    through = f"{way.services} service{'s' if way.services > 1 else ''}"
+    steps = "" if way.steps is None else f" ({way.steps} step{'s' if way.steps > 1 else ''})"
     return Result(
         "M3",
-        f"{way.what}, {through}: p99 at {part} % of M1, {rate:.0f} orders/s "
+        f"{way.what}{steps}: p99 at {part} % of M1, {rate:.0f} orders/s "
         f"(p50 {all['p50']:.0f} ms, p99.9 {all['p99.9']:.0f} ms)",
         "ms",
         [one.at(0.99) * 1000 for one in loops],

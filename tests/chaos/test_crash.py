@@ -50,7 +50,7 @@ async def test_kill_9_between_any_two_steps_loses_nothing_and_doubles_nothing(wo
     assert rung == dict.fromkeys(rings, 1)
 
 
-RINGS = "SELECT id, (state->'rings')::int AS rings FROM tallies WHERE id LIKE 'ring-%'"
+RINGS = "SELECT id, (state->>'rings')::int AS rings FROM tallies WHERE id LIKE 'ring-%'"
 
 
 def _ring(tally: str) -> toy.RingLater:

@@ -37,3 +37,14 @@ def test_two_histograms_are_one_as_if_it_had_been_one() -> None:
 def test_nothing_measured_is_told_as_nothing() -> None:
     assert Histogram().to_dict()["count"] == 0
     assert Histogram().at(0.99) == 0.0
+
+
+def test_what_came_since_is_told_apart() -> None:
+    earlier, now = Histogram(), Histogram()
+    earlier.add(5.0)
+    for seconds in (5.0, 0.01, 0.02):
+        now.add(seconds)
+
+    assert now.since(earlier).count == 2
+    assert now.since(earlier).at(1.0) == pytest.approx(0.02, rel=0.02)
+    assert now.since(None).count == 3
