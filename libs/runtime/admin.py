@@ -10,8 +10,9 @@ from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 
 from contracts.message import Actor, Role
+from runtime.access import actor_of
 from runtime.decision import Refused
-from runtime.http import actor_of, json_of
+from runtime.http import json_of
 from runtime.ids import new_id
 from runtime.parking import DeadLetter
 from runtime.pump import TRANSIENT
@@ -50,7 +51,7 @@ async def metrics(request: Request) -> Response:
 @router.get("/dead-letters")
 async def dead_letters(request: Request, after: int = 0, limit: int = 100) -> dict[str, Any]:
     """Open letters, oldest first; `after` the last `seq` seen; `limit` 1 to 500."""
-    _operator(request)
+    await _operator(request)
     if not 1 <= limit <= 500:
         raise Refused("invalid_limit", "limit is 1 to 500")
     return {"letters": [_summary(letter) for letter in await _parts(request).dead_letters.listing(after, limit)]}
@@ -60,7 +61,7 @@ async def dead_letters(request: Request, after: int = 0, limit: int = 100) -> di
 async def dead_letter(request: Request, seq: int) -> dict[str, Any]:
     """One letter, whole, open or not: what the list tells and the message as it came, its value as text, or in base64
     where it is none."""
-    _operator(request)
+    await _operator(request)
     letter = await _parts(request).dead_letters.one(seq)
     value, encoding = _legible(letter.record.value)
     return {
@@ -78,7 +79,7 @@ async def dead_letter(request: Request, seq: int) -> dict[str, Any]:
 @router.post("/dead-letters/{key:path}/replay")
 async def replay(request: Request, key: str) -> dict[str, Any]:
     """Body `{"reason": "…", "dry_run": true}`; a dry run is the default."""
-    operator = _operator(request)
+    operator = await _operator(request)
     body = await json_of(request)
     done = await _parts(request).dead_letters.replay(
         key, operator.id, _reason(body), dry_run=body.get("dry_run", True) is not False
@@ -89,7 +90,7 @@ async def replay(request: Request, key: str) -> dict[str, Any]:
 @router.post("/dead-letters/{key:path}/discard")
 async def discard(request: Request, key: str) -> dict[str, Any]:
     """Body `{"reason": "…", "seq": N}`: gives up the first letter of the key."""
-    operator = _operator(request)
+    operator = await _operator(request)
     body = await json_of(request)
     seq = body.get("seq")
     if not isinstance(seq, int) or isinstance(seq, bool):
@@ -149,8 +150,8 @@ def _legible(value: bytes | None) -> tuple[str | None, str | None]:
         return b64encode(value).decode(), "base64"
 
 
-def _operator(request: Request) -> Actor:
-    actor = actor_of(request)
+async def _operator(request: Request) -> Actor:
+    actor = await actor_of(request)
     if actor.role is not Role.OPERATOR:
         raise Refused("forbidden", "only operators see and move dead letters")
     return actor

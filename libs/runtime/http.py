@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from contracts.message import Actor, Command
+from runtime.access import actor_of
 from runtime.batch import Duplicate, Parked
 from runtime.decision import Ref, Refused
 from runtime.fold import Done, Failed, Refusal
@@ -65,18 +66,6 @@ def query(path: str, aggregate: str, view: View) -> QueryRoute:
     return QueryRoute(path, aggregate, view)
 
 
-def actor_of(request: Request) -> Actor:
-    """Who asks, from `Holdfast-Actor: role:id`. Raises `Refused`: no_actor, bad_actor (both 401)."""
-    text = request.headers.get("holdfast-actor", "")
-    if not text:
-        raise Refused("no_actor", "say who asks in the header Holdfast-Actor, such as buyer:b-1")
-    role, _, id = text.partition(":")
-    try:
-        return Actor.model_validate({"role": role, "id": id})
-    except ValidationError:
-        raise Refused("bad_actor", "Holdfast-Actor is role:id with a known role, such as buyer:b-1") from None
-
-
 def add_routes(app: FastAPI, api: Api) -> None:
     """Adds the declared routes to a service's app."""
     for route in api.commands:
@@ -121,7 +110,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _command_handler(route: CommandRoute) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
-        actor = actor_of(request)
+        actor = await actor_of(request)
         command = _validated(route.command, await body_of(request), request.path_params, actor)
         answer = await request.app.state.accept(_command_id(request, actor), command)
         match answer:

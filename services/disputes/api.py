@@ -10,8 +10,9 @@ from disputes.case import Status
 from disputes.repository import PAGE_LIMIT, list_cases
 from disputes.rules import not_found, takes_part
 from disputes.views import case_summary, case_view
+from runtime.access import actor_of
 from runtime.decision import Ref
-from runtime.http import Api, actor_of, command
+from runtime.http import Api, command
 
 router = APIRouter()
 
@@ -19,7 +20,7 @@ router = APIRouter()
 @router.get("/disputes/{dispute_id}")
 async def read_dispute(request: Request, dispute_id: Id) -> dict[str, Any]:
     """One case as the actor may see it; not_found for buyers and sellers who have no part in it."""
-    actor = actor_of(request)
+    actor = await actor_of(request)
     found = await request.app.state.repository.get(request.app.state.pool, Ref("disputes", dispute_id))
     if found is None or not takes_part(found.state, actor.role, actor.id):
         raise not_found()
@@ -36,7 +37,7 @@ async def read_disputes(
 ) -> dict[str, Any]:
     """Cases, the most urgent first; buyers and sellers get their own. Go on with `after` = `next` until it is
     null."""
-    actor = actor_of(request)
+    actor = await actor_of(request)
     page = await list_cases(
         request.app.state.pool,
         order_id=order_id,

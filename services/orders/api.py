@@ -10,8 +10,9 @@ from orders.order import Status
 from orders.repository import PAGE_LIMIT, list_orders
 from orders.rules import not_found, takes_part
 from orders.views import order_summary, order_view
+from runtime.access import actor_of
 from runtime.decision import Ref, Refused
-from runtime.http import Api, actor_of, command
+from runtime.http import Api, command
 
 router = APIRouter()
 
@@ -19,7 +20,7 @@ router = APIRouter()
 @router.get("/orders/{order_id}")
 async def read_order(request: Request, order_id: Id) -> dict[str, Any]:
     """One order as the actor may see it; not_found for buyers and sellers who have no part in it."""
-    actor = actor_of(request)
+    actor = await actor_of(request)
     found = await request.app.state.repository.get(request.app.state.pool, Ref("orders", order_id))
     if found is None or not takes_part(found.state, actor.role, actor.id):
         raise not_found()
@@ -36,7 +37,7 @@ async def read_orders(
     after: Annotated[str, Query(max_length=64, pattern=r"^[A-Za-z0-9._:-]*$")] = "",
 ) -> dict[str, Any]:
     """Orders by id. Go on with `after` = `next` until it is null; a page may hold fewer than `limit`."""
-    actor = actor_of(request)
+    actor = await actor_of(request)
     buyer_id, seller_id = _own(actor, buyer_id, seller_id)
     page = await list_orders(
         request.app.state.pool, buyer_id=buyer_id, seller_id=seller_id, status=state, after=after, limit=limit
