@@ -157,9 +157,10 @@ def test_a_folder_serves_one_server_at_a_time(own_postgres: Postgres, monkeypatc
 
 
 STARTER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from holdfast.embedded import Postgres
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 server = Postgres.start(Path(sys.argv[1]))
 if sys.argv[2] == "paused":
     server.pause()
