@@ -12,8 +12,8 @@ help: ## Show this list
 setup: ## Make the virtual environment and fetch what is needed; the other targets do it by themselves
 	@$(PYTHON) scripts/set_up.py
 
-demo: setup ## Run sixty days of a small marketplace; KEEP=1 leaves everything up
-	@$(BIN)/holdfast demo $(if $(KEEP),--keep)
+demo: setup ## Run sixty days of a small marketplace; KEEP=1 leaves everything up, FAULTS=1 lets everything go wrong
+	@$(BIN)/holdfast demo $(if $(KEEP),--keep) $(if $(FAULTS),--faults)
 
 test: setup ## Run all tests against real PostgreSQL and real Kafka; ARGS="-k saga" for a part
 	@$(BIN)/pytest $(ARGS)
@@ -24,9 +24,9 @@ simulate: setup ## Run the seeded simulation of all services; SEEDS=1000
 chaos: setup ## Kill, pause and restart services and servers, at length
 	@$(BIN)/pytest tests/chaos --chaos=long $(ARGS)
 
-bench: ## Measure Holdfast, the limits of this machine, and the peers that were fetched; QUICK=1; ARGS="--only M1,M2"
+bench: ## Measure Holdfast, the limits of this machine, and the peers that were fetched; QUICK=1, LONG=1; ARGS="--only M1,M2"
 	@$(PYTHON) scripts/set_up.py bench
-	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(LONG),--long) $(ARGS)
 
 bench-peers: ## Fetch the peers of the benchmark; ARGS="dbos_transact" for one
 	@$(PYTHON) scripts/set_up.py bench

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 from bench import machine, result
-from bench.measures import Setting, groups
+from bench.measures import Length, Setting, groups
 from bench.outside import PROJECT, BenchFailed
 from bench.report import measures_table, report
 from bench.result import Result
+from bench.systems import Systems
 from holdfast.embedded import EmbeddedError
 from holdfast.embedded.jars import home
 
@@ -35,20 +36,22 @@ def _take(arguments: list[str] | None) -> None:
         sys.exit(f"bench: there is no {', '.join(sorted(wanted - known))}; there are {', '.join(sorted(known))}")
     folder = asked.folder or home() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
-    setting = Setting(folder, asked.quick, _say, asked.orders, asked.repeats, tuple(asked.peers.split(",")))
+    length = Length.QUICK if asked.quick else Length.LONG if asked.long else Length.USUAL
     facts = machine.facts()
     results: list[Result] = []
     faults = []
-    for group in groups():
-        some = {id for id in group.IDS if not wanted or id in wanted}
-        try:
-            for one in group.take(setting, some) if some else ():
-                results.append(one)
-                setting.known.setdefault(one.measure, one.median)
-                _say(f"{one.measure}: {one.what}: {one.median:.4g} {one.unit}")
-        except (BenchFailed, EmbeddedError) as error:
-            faults.append(f"{', '.join(sorted(some))}: {error}")
-            print(f"bench: {faults[-1]}", file=sys.stderr, flush=True)
+    with Systems(folder, _say, shared=length is Length.QUICK) as systems:
+        setting = Setting(folder, length, _say, systems, asked.orders, asked.repeats, tuple(asked.peers.split(",")))
+        for group in groups():
+            some = {id for id in group.IDS if not wanted or id in wanted}
+            try:
+                for one in group.take(setting, some) if some else ():
+                    results.append(one)
+                    setting.known.setdefault(one.measure, one.median)
+                    _say(f"{one.measure}: {one.what}: {one.median:.4g} {one.unit}")
+            except (BenchFailed, EmbeddedError) as error:
+                faults.append(f"{', '.join(sorted(some))}: {error}")
+                print(f"bench: {faults[-1]}", file=sys.stderr, flush=True)
     # A part of the measures says nothing about the whole: it does not replace the results that are kept.
     _write(asked.results or (folder / "results" if wanted else RESULTS), facts, results)
     print(measures_table(results))
@@ -74,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bench", description="Measures Holdfast, the limits of the machine, and peers."
     )
-    parser.add_argument("--quick", action="store_true", help="sizes that end within minutes")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--quick", action="store_true", help="small sizes on one system for all: a few minutes")
+    length.add_argument("--long", action="store_true", help="whole sizes: two hours on two cores, 20 GB of disk")
     parser.add_argument("--only", default="", metavar="M1,M2", help="these measures alone")
     parser.add_argument("--peers", default="all", metavar="NAME,…", help="these peers alone; none for no peer")
     parser.add_argument("--folder", type=Path, help="where servers keep their data meanwhile")

@@ -10,7 +10,8 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -22,13 +23,19 @@ from bench.market import Unexpected
 from bench.plan import Mix, order, orders
 from bench.wire import Wire
 from contracts.partition import partition_of
+from runtime.tokens import Minter
 
 TOPICS = ("orders.events.v1", "escrow.events.v1", "payments.commands.v1", "carrier.commands.v1")
 WITHIN = 300.0
 """Seconds."""
 
 
-def requests(what: str, mix: Mix, run: str, first: int, count: int) -> Iterator[bytes]:
+def tokens(minter: Minter, mix: Mix, run: str, first: int, count: int) -> dict[str, str]:
+    """A token for each buyer of these orders."""
+    return {id: minter.token("buyer", id) for id in {one.buyer_id for one in orders(mix, run, count, first)}}
+
+
+def requests(what: str, mix: Mix, run: str, first: int, count: int, tokens: Mapping[str, str]) -> Iterator[bytes]:
     """One request an order, ready to be written: `place` or `confirm`."""
     for one in orders(mix, run, count, first):
         if what == "place":
@@ -36,7 +43,7 @@ def requests(what: str, mix: Mix, run: str, first: int, count: int) -> Iterator[
         else:
             path, body = f"/orders/{one.order_id}/receipt", b"{}"
         head = (
-            f"POST {path} HTTP/1.1\r\nhost: edge\r\nholdfast-actor: buyer:{one.buyer_id}\r\n"
+            f"POST {path} HTTP/1.1\r\nhost: edge\r\nauthorization: Bearer {tokens[one.buyer_id]}\r\n"
             f"idempotency-key: {what}-{one.order_id}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
@@ -44,7 +51,7 @@ def requests(what: str, mix: Mix, run: str, first: int, count: int) -> Iterator[
 
 
 def without_actor(command: bytes) -> bytes:
-    """The body of a command: who asks stands in a header."""
+    """The body of a command: who asks stands in the token."""
     return b"{" + command[command.index(b'"order_id"') :]
 
 
@@ -106,7 +113,8 @@ async def serve(asked: argparse.Namespace) -> None:
             finally:
                 await wire.stop()
             return
-        client = Client(requests(asked.what, *some), asked.orders, asked.rate)
+        known = tokens(Minter.load(asked.keys), *some)
+        client = Client(requests(asked.what, *some, known), asked.orders, asked.rate)
         await client.connect("127.0.0.1", asked.port, asked.connections)
         await _begin()
         began, cpu = time.perf_counter(), time.process_time()
@@ -132,6 +140,7 @@ def main() -> None:
     parser.add_argument("what", choices=("place", "deliver", "confirm"))
     parser.add_argument("--kafka", default="", help="host:port")
     parser.add_argument("--port", type=int, default=0, help="of the orders service")
+    parser.add_argument("--keys", type=Path, help="folder of the keys that tokens are signed with")
     parser.add_argument("--sellers", type=int, required=True)
     parser.add_argument("--buyers", type=int, required=True)
     parser.add_argument("--run", default="edge")

@@ -7,8 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 from bench.measures import Setting
-from bench.measures.throughput import mix_for
-from bench.system import running
 
 SETTLED = 2.0
 """Seconds at the beginning of a load that say nothing of what is normal."""
@@ -96,10 +94,7 @@ def half_load(setting: Setting) -> float:
     if known is None:
         orders = setting.orders or CALIBRATION
         setting.say(f"M1 was not taken; a drain of {orders} orders stands for it")
-        mix = mix_for(orders)
-        with running(setting.folder / "calibration") as system:
-            system.prepare(mix)
-            system.drain(mix, max(orders // 5, 1_000))
+        with setting.system("calibration", orders) as (system, mix):
             known = setting.known["calibration"] = system.drain(mix, orders).rate
     setting.say(f"half of {known:.0f} orders a second")
     return known / 2

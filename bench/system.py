@@ -26,6 +26,7 @@ from holdfast.interrupts import held_back
 from holdfast.stack import SERVICES, clear
 from holdfast.topics import provision
 from runtime.clock import VirtualClock
+from runtime.tokens import KEYS, Minter
 
 READY_WITHIN, STOP_WITHIN, QUIET_WITHIN = 60.0, 30.0, 120.0
 """Seconds."""
@@ -66,6 +67,8 @@ class System:
         self.postgres, self.kafka = postgres, kafka
         self.databases = databases
         self.clock = VirtualClock.create(folder / "clock", datetime.now(UTC))
+        self.keys = folder / "keys"
+        self._minter = Minter.create(self.keys, environment="development")
         self.services: dict[str, list[ServerProcess]] = {}
         self.ports: dict[str, list[int]] = {}
         self.load: Load | None = None
@@ -104,6 +107,7 @@ class System:
             "HOLDFAST_ENVIRONMENT": "development",
             "HOLDFAST_CLOCK": f"virtual:{self.folder / 'clock'}",
             "HOLDFAST_PORT": str(port),
+            "HOLDFAST_OIDC_KEYS_FILE": str(self.keys / KEYS),
             "HOLDFAST_LOG_LEVEL": "warning",
             **settings,
         }
@@ -188,7 +192,8 @@ class System:
 
     def ask(self, port: int, path: str) -> Any:
         """The JSON that a replica answers to an operator."""
-        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"holdfast-actor": "operator:bench"})
+        token = self._minter.bearer("operator", "bench")
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=token)
         with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)
 

@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from contracts.message import PARTITIONS
+from runtime import fetch_sessions
 
 REQUEST_BYTES = 900_000
 FETCH_BYTES = 8 * 1024 * 1024
@@ -16,6 +17,7 @@ class Wire:
     """A raw consumer of whole topics, from their ends on, and a producer that sends what was added when told."""
 
     def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
+        fetch_sessions.install()  # as consumers of other makes have them
         self._topics = topics
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,

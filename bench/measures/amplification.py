@@ -8,10 +8,9 @@ from typing import Any
 from bench import counters
 from bench.counters import Rows, Statement
 from bench.measures import Setting
-from bench.measures.throughput import mix_for
 from bench.result import Result
 from bench.stages import Sampler
-from bench.system import Drain, System, names, running
+from bench.system import Drain, System, names
 from contracts.registry import TOPICS
 from holdfast.stack import SERVICES
 
@@ -23,12 +22,8 @@ ONCE = 2
 
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """One drain on a PostgreSQL that counts statements; then one whose services are sampled."""
-    orders = setting.orders or (5_000 if setting.quick else 50_000)
-    mix = mix_for(orders)
-    with running(setting.folder / "amplification", postgres_settings=counters.STATEMENTS) as system:
-        setting.say("opening accounts and deposits, warming up")
-        system.prepare(mix)
-        system.drain(mix, max(orders // 5, 1_000))
+    orders = setting.orders or setting.by_length(3_000, 20_000, 20_000)
+    with setting.systems.special("amplification", orders, postgres_settings=counters.STATEMENTS) as (system, mix):
         if "M8" in wanted:
             setting.say("counting what an order sets in motion")
             drain, counted, readers = _counted_drain(system, mix, orders)

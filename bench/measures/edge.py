@@ -12,11 +12,10 @@ from typing import Any
 from bench import meter
 from bench.histogram import Histogram
 from bench.measures import Setting
-from bench.measures.throughput import mix_for
 from bench.outside import Load
 from bench.plan import Mix
 from bench.result import Result
-from bench.system import System, running
+from bench.system import System
 
 IDS = ("M9",)
 GOAL_MS = 0.5
@@ -49,14 +48,11 @@ class Asked:
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """A closed loop that finds what the edge carries, and an open loop at half of that, of both kinds of requests. Each
     loop has orders of its own, after a warm-up with others."""
-    count = setting.orders or (5_000 if setting.quick else 30_000)
+    count = setting.orders or setting.by_length(3_000, 10_000, 30_000)
     warm = max(count // 5, 500)
-    mix = mix_for(warm + 2 * count)
     closed: dict[str, Asked] = {}
     opened: dict[str, Asked] = {}
-    with running(setting.folder / "edge") as system:
-        setting.say(f"opening {mix.buyers} accounts and {mix.sellers} deposits")
-        system.prepare(mix)
+    with setting.system("edge", warm + 2 * count) as (system, mix):
         for kind in ("place", "confirm"):
             setting.say(f"{kind} over HTTP: warming up, {CONNECTIONS} connections, then half the rate")
             asked(system, mix, kind, 0, warm)
@@ -72,9 +68,8 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
 
 def asked(system: System, mix: Mix, kind: str, first: int, count: int, rate: float = 0.0) -> Asked:
     """One request for each of `count` orders, measured until every service is quiet again."""
-    load = _load(
-        mix, kind, f"--port={system.ports['orders'][0]}", f"--first={first}", f"--orders={count}", f"--rate={rate}"
-    )
+    which = [f"--first={first}", f"--orders={count}", f"--rate={rate}"]
+    load = _load(mix, kind, f"--port={system.ports['orders'][0]}", f"--keys={system.keys}", *which)
     try:
         before = meter.read(system.roots())
         load.begin()

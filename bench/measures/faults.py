@@ -11,13 +11,12 @@ from functools import partial
 from http.client import HTTPException
 
 from bench.live import CatchUp, Second, catch_up, half_load, normal_again, seconds
-from bench.measures import Setting
-from bench.measures.throughput import mix_for
+from bench.measures import Length, Setting
 from bench.outside import BenchFailed
 from bench.plan import Mix
 from bench.progress import acknowledged, progressed
 from bench.result import Result
-from bench.system import STOP_WITHIN, System, running
+from bench.system import STOP_WITHIN, System
 from holdfast.interrupts import run
 from holdfast.stack import SERVICES
 
@@ -25,7 +24,7 @@ IDS = ("M5", "M6")
 OFF = "escrow"
 """The service that is switched off: every order waits for it."""
 SERVERS = ("postgres", "kafka")
-QUICK_PARTS = ("orders", "escrow", *SERVERS)
+QUICK_PARTS = ("escrow", "postgres")
 CATCH_UP_GOAL, PROGRESS_GOAL = 1.5, 5.0
 BACK_WITHIN = 60.0
 """Seconds."""
@@ -45,8 +44,8 @@ class Times:
         return round((self.before + self.off + self.after + 2 * BACK_WITHIN) * rate)
 
 
-OFF_TIMES, QUICK_OFF_TIMES = Times(15, 60, 180), Times(5, 8, 25)
-KILL_TIMES, QUICK_KILL_TIMES = Times(12, 0, 60), Times(6, 0, 15)
+OFF_TIMES, QUICK_OFF_TIMES = Times(15, 60, 180), Times(5, 8, 20)
+KILL_TIMES, QUICK_KILL_TIMES = Times(10, 0, 40), Times(5, 0, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +65,15 @@ class Recovery:
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """The measures on one system, a load each fault."""
     rate = half_load(setting)
-    off = QUICK_OFF_TIMES if setting.quick else OFF_TIMES
-    kill = QUICK_KILL_TIMES if setting.quick else KILL_TIMES
-    mix = mix_for(max(off.most_orders(rate), kill.most_orders(rate)))
-    with running(setting.folder / "faults") as system:
-        setting.say(f"opening {mix.buyers} accounts and {mix.sellers} deposits, warming up")
-        system.prepare(mix)
-        system.drain(mix, max(setting.orders or 0, round(rate * 5), 1_000))
+    quick = setting.length is Length.QUICK
+    off, kill = (QUICK_OFF_TIMES, QUICK_KILL_TIMES) if quick else (OFF_TIMES, KILL_TIMES)
+    most = max(off.most_orders(rate), kill.most_orders(rate))
+    with setting.system("faults", most, warm_up=round(rate * 5)) as (system, mix):
         if "M5" in wanted:
             setting.say(f"{OFF} goes off for {off.off:g} s at {rate:.0f} orders a second")
             yield switched_off(system, mix, rate, off)
         if "M6" in wanted:
-            for part in QUICK_PARTS if setting.quick else (*SERVICES, *SERVERS):
+            for part in QUICK_PARTS if quick else (*SERVICES, *SERVERS):
                 setting.say(f"kill -9 of {part} at {rate:.0f} orders a second")
                 yield from recovered(part, *killed(system, mix, rate, part, kill))
 

@@ -33,8 +33,8 @@ PRODUCER_TOOL = "org/apache/kafka/tools/ProducerPerformance.class"
 
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """All floors, on servers of their own with the settings of the others."""
-    seconds = 1 if setting.quick else 5
-    messages = 100_000 if setting.quick else 500_000
+    seconds = setting.by_length(1, 3, 5)
+    messages = setting.by_length(100_000, 300_000, 500_000)
     folder = setting.folder / "floors"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o755)

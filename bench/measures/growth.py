@@ -12,19 +12,17 @@ from statistics import median
 
 from bench import preload
 from bench.measures import Setting
-from bench.measures.throughput import mix_for
 from bench.outside import BenchFailed
 from bench.plan import Mix
 from bench.preload import Sample, Size
 from bench.result import Result
 from bench.system import Drain, System, names, running
+from bench.systems import mix_for
 
 IDS = ("M4",)
 SAMPLE = 1_000
 FIRST_RUN = "ord-1-"
 """What the ids of a system's first drain begin with."""
-SIZES, QUICK_SIZES = (1_000, 1_000_000, 10_000_000), (1_000, 100_000)
-"""Orders in the tables before what is measured."""
 GOAL_PERCENT = 15.0
 DISK_SHARE = 0.6
 """Of the free disk, what tables may take: the write-ahead log, Kafka and the proof's sorting need room too."""
@@ -48,8 +46,9 @@ class Grown:
 
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """The same drains at each size, on one system whose tables grow."""
-    orders = setting.orders or (5_000 if setting.quick else 20_000)
-    repeats = setting.repeats or (2 if setting.quick else 3)
+    sizes = setting.by_length((1_000, 30_000), (1_000, 200_000), (1_000, 1_000_000, 10_000_000))
+    orders = setting.orders or setting.by_length(3_000, 10_000, 20_000)
+    repeats = setting.repeats or setting.by_length(1, 2, 3)
     mix = mix_for(orders)
     found: list[Grown] = []
     with running(setting.folder / "growth") as system:
@@ -58,13 +57,12 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
         setting.say(f"{SAMPLE} orders to copy later")
         sample = sampled(system, mix)
         present, copies = SAMPLE, 0
-        sizes = QUICK_SIZES if setting.quick else SIZES
         for size in sizes:
             if size > SAMPLE:
                 each = total(bytes_an_order(empty, asyncio.run(preload.sizes(system.postgres)), present)).all
                 more = fitting(size, present, each, _free(system)) // SAMPLE
-                if more < 1:
-                    setting.say(f"no more than {present} orders fit the disk")
+                if more * SAMPLE < (size - present) // 2:
+                    setting.say(f"the disk has no room for half of {size:,} orders")
                     break
                 setting.say(f"copying until there are {present + more * SAMPLE} orders")
                 asyncio.run(preload.copy(system.postgres, sample, copies, more, setting.say))

@@ -12,10 +12,9 @@ from typing import Any
 
 from bench.histogram import Histogram
 from bench.measures import Setting
-from bench.measures.throughput import mix_for
-from bench.plan import Mix
 from bench.result import Result
-from bench.system import Drain, System, running
+from bench.system import Drain
+from bench.systems import Ready
 
 IDS = ("M3",)
 PARTS = (25, 50, 80)
@@ -48,32 +47,28 @@ HOP = WAYS[0]
 
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """Open loops at each part of M1, on one system."""
-    with running(setting.folder / "latency") as system:
-        capacity = setting.known.get("M1")
-        rates = [(capacity or 0.0) * part / 100 for part in PARTS]
-        most = setting.orders or max(CALIBRATION, *(loop_orders(setting, rate) for rate in rates))
-        mix = mix_for(most)
-        setting.say(f"opening {mix.buyers} accounts and {mix.sellers} deposits, warming up")
-        system.prepare(mix)
-        system.drain(mix, max((setting.orders or CALIBRATION) // 5, 1_000))
+    capacity = setting.known.get("M1")
+    rates = [(capacity or 0.0) * part / 100 for part in PARTS]
+    most = setting.orders or max(CALIBRATION, *(loop_orders(setting, rate) for rate in rates))
+    with setting.system("latency", most) as ready:
         if capacity is None:
-            capacity = system.drain(mix, setting.orders or CALIBRATION).rate
+            capacity = ready.system.drain(ready.mix, setting.orders or CALIBRATION).rate
             setting.say(f"M1 was not taken; a short drain carries {capacity:.0f} orders a second")
-        repeats = setting.repeats or (1 if setting.quick else 3)
-        loops = {part: opened(setting, system, mix, capacity * part / 100, repeats) for part in PARTS}
+        repeats = setting.repeats or setting.by_length(1, 2, 3)
+        loops = {part: opened(setting, ready, capacity * part / 100, repeats) for part in PARTS}
     yield from latencies(capacity, {part: [one.told["latencies"] for one in some] for part, some in loops.items()})
 
 
 def loop_orders(setting: Setting, rate: float) -> int:
-    """Orders of one open loop at this rate: ten seconds of it when quick, else a minute."""
-    return setting.orders or max(int(rate * (10 if setting.quick else 60)), 1_000)
+    """Orders of one open loop at this rate: eight seconds of it when quick, a minute when long."""
+    return setting.orders or max(int(rate * setting.by_length(8, 20, 60)), 500)
 
 
-def opened(setting: Setting, system: System, mix: Mix, rate: float, repeats: int) -> list[Drain]:
+def opened(setting: Setting, ready: Ready, rate: float, repeats: int) -> list[Drain]:
     """The open loops at this rate."""
     drains = []
     for number in range(repeats):
-        one = system.drain(mix, loop_orders(setting, rate), rate=rate)
+        one = ready.system.drain(ready.mix, loop_orders(setting, rate), rate=rate)
         drains.append(one)
         hop = Histogram(one.told["latencies"][HOP.name]["buckets"])
         setting.say(

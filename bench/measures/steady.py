@@ -10,22 +10,17 @@ from typing import Any
 
 from bench.footprint import Footprint, Watcher, growths, later_half, per_hour
 from bench.live import half_load
-from bench.measures import Setting
-from bench.measures.throughput import mix_for
+from bench.measures import Length, Setting
 from bench.result import Result
-from bench.system import running
 from holdfast.stack import SERVICES
 
 IDS = ("M10",)
-LONG, QUICK = 20 * 60.0, 45.0
-EVERY, QUICK_EVERY = 10.0, 3.0
-"""Seconds."""
 MB = 1e6
 MEMORY_GOAL = 120.0
 """MB, resident, of each service."""
 FLAT_MEMORY = 12.0
-"""MB an hour that count as flat: a tenth of the limit. An hour is not told from less than a minute, so a quick run has
-no goal for growth."""
+"""MB an hour that count as flat: a tenth of the limit. An hour is not told from a minute, so only the long run has a
+goal for growth."""
 FLAT_DATA = 0.05
 """Bytes beyond data kept that count as flat, for each byte kept."""
 SHOWN = 8
@@ -35,13 +30,9 @@ SHOWN = 8
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """One long load."""
     rate = half_load(setting)
-    length, every = (QUICK, QUICK_EVERY) if setting.quick else (LONG, EVERY)
+    length, every = setting.by_length((15.0, 1.0), (60.0, 3.0), (20 * 60.0, 10.0))
     orders = round(rate * length)
-    mix = mix_for(orders)
-    with running(setting.folder / "steady") as system:
-        setting.say(f"opening {mix.buyers} accounts and {mix.sellers} deposits, warming up")
-        system.prepare(mix)
-        system.drain(mix, max(orders // 20, 1_000))
+    with setting.system("steady", orders, warm_up=orders // 20) as (system, mix):
         setting.say(f"{rate:.0f} orders a second for {length:g} s")
         watcher = Watcher(system, every)
         try:
@@ -50,8 +41,9 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
             found = watcher.end()
     # What comes after the last order was placed (time to ship runs out all at once) is no steady state.
     placing = [one for one in found if one.at <= drain.seconds[-1]["at"] and one.at <= length]
-    yield from memory(placing, goal=not setting.quick)
-    yield from space(placing, goal=not setting.quick)
+    told_an_hour = setting.length is Length.LONG
+    yield from memory(placing, goal=told_an_hour)
+    yield from space(placing, goal=told_an_hour)
 
 
 def memory(found: Sequence[Footprint], *, goal: bool) -> Iterator[Result]:

@@ -4,34 +4,34 @@ from collections.abc import Collection, Iterator
 from statistics import median
 
 from bench.measures import Setting
-from bench.plan import Mix
 from bench.result import Result
-from bench.system import Drain, System, names, running
+from bench.system import Drain, names
+from bench.systems import Ready
 
 IDS = ("M1", "M2", "M7")
-REPLICAS = (1, 2, 4)
 
 
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """Drains a closed loop of orders, several times on one system, after a warm-up."""
-    orders = setting.orders or (20_000 if setting.quick else 200_000)
-    repeats = setting.repeats or (2 if setting.quick else 5)
     if "M1" in wanted or "M2" in wanted:
-        drains = drained(setting, "throughput", 1, orders, repeats)
+        orders = setting.orders or setting.by_length(20_000, 50_000, 200_000)
+        with setting.system("throughput", orders) as ready:
+            drains = measured(setting, ready, orders, setting.repeats or setting.by_length(1, 3, 3))
         if "M1" in wanted:
             yield Result("M1", "completed orders a second", "orders/s", [one.rate for one in drains], 2_000, "higher")
         if "M2" in wanted:
             yield cost(drains)
     if "M7" in wanted:
-        some, times = setting.orders or (5_000 if setting.quick else 50_000), 1 if setting.quick else 2
-        yield from scaled({replicas: drained(setting, "replicas", replicas, some, times) for replicas in REPLICAS})
+        yield from scaled({some: replicated(setting, some) for some in setting.by_length((1, 2), (1, 2, 4), (1, 2, 4))})
 
 
-def drained(setting: Setting, folder: str, replicas: int, orders: int, repeats: int) -> list[Drain]:
+def replicated(setting: Setting, replicas: int) -> list[Drain]:
     """The drains of a fresh system with so many replicas of each service."""
-    setting.say(f"starting servers and {replicas} of each service")
-    with running(setting.folder / folder, replicas=replicas) as system:
-        return measured(setting, system, mix_for(orders), orders, repeats)
+    orders = setting.orders or setting.by_length(3_000, 20_000, 20_000)
+    repeats = setting.repeats or setting.by_length(1, 2, 2)
+    setting.say(f"{replicas} of each service")
+    with setting.systems.special(f"replicas-{replicas}", orders, replicas=replicas) as ready:
+        return measured(setting, ready, orders, repeats)
 
 
 def scaled(drains: dict[int, list[Drain]]) -> Iterator[Result]:
@@ -55,20 +55,11 @@ def scaled(drains: dict[int, list[Drain]]) -> Iterator[Result]:
         )
 
 
-def mix_for(orders: int) -> Mix:
-    """So many buyers that nobody orders in bulk, which screening would stop."""
-    return Mix(buyers=max(orders // 4, 1_000))
-
-
-def measured(setting: Setting, system: System, mix: Mix, orders: int, repeats: int) -> list[Drain]:
-    """The drains after a warm-up of a fifth of them."""
-    setting.say(f"opening {mix.buyers} accounts and {mix.sellers} deposits")
-    system.prepare(mix)
-    setting.say("warming up")
-    system.drain(mix, max(orders // 5, 1_000))
+def measured(setting: Setting, ready: Ready, orders: int, repeats: int) -> list[Drain]:
+    """The drains, told as they come."""
     drains = []
     for number in range(repeats):
-        one = system.drain(mix, orders)
+        one = ready.system.drain(ready.mix, orders)
         drains.append(one)
         load_ms = one.told["cpu_seconds"] * 1000 / one.orders
         parts = ", ".join(f"{name} {one.cpu_ms[name]:.3f}" for name in names(one.cpu_ms))

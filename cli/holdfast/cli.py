@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,17 +16,20 @@ import httpx
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from holdfast import dlq, stack
+from holdfast import declared, dlq, stack, token
 from holdfast.clockwork import Clockwork, clock_of
 from holdfast.embedded import EmbeddedError
 from holdfast.flows import flows as read_flows
 from holdfast.interrupts import run
+from holdfast.misfortunes import misfortunes, settings_of, show_misfortunes
+from holdfast.reconcile import reconcile
 from holdfast.replay.reader import BadRow, MissingColumns, Plan
 from holdfast.replay.report import Report, show, show_flows, show_proofs
 from holdfast.replay.run import LEAD, fitted, read_file
 from holdfast.replay.run import replay as play
 from holdfast.terminal import FolderOption, JsonOption, console, errors, fail, get, say
 from runtime.clock import VirtualClock
+from simulators.faults import UnknownFault
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,6 +39,11 @@ app = typer.Typer(
 clock_app = typer.Typer(no_args_is_help=True, help="The virtual clock of a running stack.")
 app.add_typer(clock_app, name="clock")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(declared.contracts_app, name="contracts")
+app.add_typer(declared.events_app, name="events")
+app.add_typer(declared.saga_app, name="saga")
+app.command()(token.token)
+app.command()(reconcile)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "marketplace.csv"
 
@@ -94,10 +102,11 @@ def down(folder: FolderOption = None) -> None:
 def demo(
     folder: FolderOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything up afterwards.")] = False,
+    faults: Annotated[bool, typer.Option("--faults", help="Let everything go wrong that can.")] = False,
 ) -> None:
     """Sixty days of a small marketplace on real servers, in about two minutes. Example: holdfast demo --keep"""
     console.print("[bold]Holdfast[/]: five services, real PostgreSQL and Kafka, sixty days under a virtual clock")
-    report = _replay(EXAMPLE, folder, strict=False, keep=keep, as_json=False)
+    report = _replay(EXAMPLE, folder, strict=False, keep=keep, as_json=False, faults="all" if faults else "")
     if keep:
         _tell_where(stack.find(folder))
         console.print("look further: holdfast flows · holdfast money · holdfast dlq list · holdfast clock show")
@@ -116,12 +125,15 @@ def replay(
     against: Annotated[
         Path | None, typer.Option("--against", help="Use the stack that is up on this folder, and start none.")
     ] = None,
+    faults: Annotated[
+        str, typer.Option("--faults", metavar="SPEC", help="What goes wrong: all, or decline=200,… in basis points.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Drive the system with a file of orders, and report. Example: holdfast replay examples/marketplace.csv --json"""
-    if against and (folder or keep):
-        fail("--against uses a stack that is up and leaves it up; --folder and --keep are for one that is started")
-    _leave(_replay(file, folder, strict=strict, keep=keep, as_json=as_json, against=against))
+    if against and (folder or keep or faults):
+        fail("--against uses a stack that is up; --folder, --keep and --faults are for one that is started")
+    _leave(_replay(file, folder, strict=strict, keep=keep, as_json=as_json, against=against, faults=faults))
 
 
 @app.command()
@@ -186,8 +198,19 @@ def clock_advance(
 
 
 def _replay(
-    file: Path, folder: Path | None, *, strict: bool, keep: bool, as_json: bool, against: Path | None = None
+    file: Path,
+    folder: Path | None,
+    *,
+    strict: bool,
+    keep: bool,
+    as_json: bool,
+    against: Path | None = None,
+    faults: str = "",
 ) -> Report:
+    try:
+        settings = settings_of(faults)
+    except UnknownFault as error:
+        fail(str(error))
     plans, bad_rows = _read(file)
     if not plans:
         fail(f"{file} holds no order that can be tried; {len(bad_rows)} rows are bad")
@@ -200,13 +223,20 @@ def _replay(
             tell(f"the stack's clock shows {now:%d %B %Y %H:%M}: all in the file is tried {later.days} days later")
         used: AbstractContextManager[stack.Addresses] = nullcontext(addresses)
     else:
-        used = _stack(folder or stack.default_folder(), min(plan.placed_at for plan in plans) - LEAD, keep, tell)
+        used = _stack(
+            folder or stack.default_folder(), min(plan.placed_at for plan in plans) - LEAD, keep, tell, settings
+        )
     with used as addresses, _progress(as_json) as progress:
         report = run(play(addresses, plans, bad_rows, strict=strict, progress=progress))
+        wrong = misfortunes(addresses) if faults else None
     if as_json:
-        print(json.dumps(report.to_dict()))
+        print(json.dumps(report.to_dict() | ({"faults": wrong} if wrong else {})))
     else:
         show(report, console)
+        if wrong:
+            show_misfortunes(wrong, report.with_operator, console)
+    if wrong and wrong["forgeries_accepted"]:
+        raise typer.Exit(1)
     return report
 
 
@@ -222,15 +252,19 @@ def _read(file: Path) -> tuple[list[Plan], list[BadRow]]:
 
 
 @contextmanager
-def _stack(folder: Path, start: datetime, keep: bool, say: Callable[[str], None]) -> Iterator[stack.Addresses]:
+def _stack(
+    folder: Path, start: datetime, keep: bool, say: Callable[[str], None], settings: Mapping[str, str]
+) -> Iterator[stack.Addresses]:
     if not keep:
-        with stack.running(folder, clock=start, say=say) as running:
+        with stack.running(folder, clock=start, say=say, settings=settings) as running:
             yield running.addresses
         return
-    yield _detached(folder, start, say)
+    yield _detached(folder, start, say, settings)
 
 
-def _detached(folder: Path, start: datetime, say: Callable[[str], None]) -> stack.Addresses:
+def _detached(
+    folder: Path, start: datetime, say: Callable[[str], None], settings: Mapping[str, str]
+) -> stack.Addresses:
     """A stack in a process of its own that outlives this one."""
     os.close(stack.clear(folder))
     log = folder.parent / "keeper.log"
@@ -241,6 +275,7 @@ def _detached(folder: Path, start: datetime, say: Callable[[str], None]) -> stac
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env={**os.environ, **settings},
         )
     say("starting everything in the background")
     try:

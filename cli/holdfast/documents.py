@@ -15,11 +15,14 @@ from contracts.registry import REGISTRY
 from deposits.service import SERVICE as DEPOSITS
 from disputes.service import SERVICE as DISPUTES
 from escrow.service import SERVICE as ESCROW
+from holdfast import pictures, problems
 from identity.service import SERVICE as IDENTITY
 from orders.service import SERVICE as ORDERS
 from simulators.carrier.service import SERVICE as CARRIER
 from simulators.payments.service import SERVICE as PAYMENTS
 
+DRAWN_IN = ("architecture.md", "operations.md")
+"""Documents written by hand, with parts that are drawn."""
 FOLDER = Path(__file__).parents[2] / "docs"
 SERVICES = (ORDERS, ESCROW, DEPOSITS, DISPUTES, IDENTITY, PAYMENTS, CARRIER)
 
@@ -33,9 +36,12 @@ def readers() -> Mapping[str, frozenset[type[Message]]]:
 
 def documents() -> Mapping[str, str]:
     """Every document by its file name."""
+    drawn = pictures.parts(SERVICES)
     return {
         "events.md": catalogue.catalogue(readers()),
         "asyncapi.json": asyncapi.text(asyncapi.asyncapi(receives=readers())),
+        "errors.md": problems.page(),
+        **{name: pictures.filled((FOLDER / name).read_text(encoding="utf-8"), drawn) for name in DRAWN_IN},
     }
 
 

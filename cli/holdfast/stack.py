@@ -30,6 +30,8 @@ from holdfast.embedded.process import Program, ServerProcess, folder_lock
 from holdfast.interrupts import held_back
 from holdfast.topics import provision
 from runtime.clock import VirtualClock
+from runtime.signatures import new_secret
+from runtime.tokens import KEYS, Minter
 
 SERVICES = ("orders", "escrow", "deposits", "disputes", "identity")
 SIMULATORS = ("payments", "carrier")
@@ -54,6 +56,17 @@ class Addresses:
     services: Mapping[str, str]
     databases: Mapping[str, str] = field(repr=False)
     replicas: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    keys: str = ""
+    """The folder of the development issuer's keys, with which callers sign tokens of their own."""
+
+    def minter(self) -> Minter:
+        """Signs tokens that the stack believes. Raises EmbeddedError (`no_keys`) where the key is not ours to read."""
+        try:
+            return Minter.load(Path(self.keys))
+        except OSError as error:
+            raise EmbeddedError(
+                "no_keys", f"the signing key of this stack cannot be read: {error}; call as who started it"
+            ) from None
 
     def all(self, name: str) -> list[str]:
         """The base addresses of every process of a service."""
@@ -119,7 +132,10 @@ class Stack:
                 {name: some[0] for name, some in bases.items()},
                 databases,
                 {name: some[1:] for name, some in bases.items() if some[1:]},
+                str(folder / "keys"),
             )
+            Minter.create(folder / "keys", environment="development")
+            _make_secrets(folder / "webhooks")
             times = f", {replicas} times," if replicas > 1 else ""
             say(f"starting five services{times} and two simulators")
             stack._start_processes(ports, settings or {})
@@ -154,6 +170,10 @@ class Stack:
             "HOLDFAST_ENVIRONMENT": "development",
             "HOLDFAST_CLOCK": self.addresses.clock,
             "HOLDFAST_PORT": str(port),
+            "HOLDFAST_OIDC_KEYS_FILE": str(Path(self.addresses.keys) / KEYS),
+            # One operator replays a whole marketplace and reads back every order of it.
+            "HOLDFAST_RATE_LIMIT_PER_SECOND": "0",
+            "HOLDFAST_WEBHOOK_SECRETS_FILE": str(self.folder / "webhooks" / "senders"),
             "HOLDFAST_LOG_LEVEL": "warning",
             **settings,
         }
@@ -162,6 +182,10 @@ class Stack:
             environment |= {
                 f"HOLDFAST_WEBHOOK_{hook.upper()}": f"{self.addresses.services[hook]}/webhooks"
                 for hook in ("orders", "escrow", "deposits")
+            }
+            environment |= {
+                "HOLDFAST_WEBHOOK_SIGNING_SECRETS_FILE": str(self.folder / "webhooks" / service),
+                "HOLDFAST_PROVIDER_TIMEOUT": "2",
             }
         return Program(
             name=name,
@@ -186,6 +210,15 @@ class Stack:
         if self._claim is not None:
             os.close(self._claim)
             self._claim = None
+
+
+def _make_secrets(folder: Path) -> None:
+    """What webhooks are signed with: of each sender in a file of its own, and of all of them in `senders`."""
+    folder.mkdir(mode=0o700)
+    secrets = {name: new_secret() for name in SIMULATORS}
+    for name, secret in secrets.items():
+        (folder / name).write_text(secret)
+    (folder / "senders").write_text("\n".join(f"{name}={secret}" for name, secret in secrets.items()))
 
 
 def find(folder: Path | None = None) -> Addresses:

@@ -1,6 +1,7 @@
 """What the verbs share: the terminal, how a verb fails, and how it asks a service."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -12,7 +13,6 @@ from holdfast.stack import Addresses
 
 console = Console()
 errors = Console(stderr=True)
-OPERATOR = {"holdfast-actor": f"operator:{os.environ.get('USER', 'operator') or 'operator'}"}
 
 FolderOption = Annotated[
     Path | None, typer.Option("--folder", help="Where the stack keeps data and logs; .holdfast/run if not given.")
@@ -33,12 +33,19 @@ def fail(text: str) -> NoReturn:
 
 def get(addresses: Addresses, service: str, path: str) -> Any:
     """A service's answer; fails with its reason where that is an error."""
-    return _told(httpx.get(f"{_base(addresses, service)}{path}", headers=OPERATOR, timeout=60))
+    return _told(httpx.get(f"{_base(addresses, service)}{path}", headers=_operator(addresses), timeout=60))
 
 
 def post(addresses: Addresses, service: str, path: str, body: dict[str, Any]) -> Any:
     """Likewise, for what changes something."""
-    return _told(httpx.post(f"{_base(addresses, service)}{path}", headers=OPERATOR, json=body, timeout=60))
+    url, headers = f"{_base(addresses, service)}{path}", _operator(addresses)
+    return _told(httpx.post(url, headers=headers, json=body, timeout=60))
+
+
+def _operator(addresses: Addresses) -> dict[str, str]:
+    """Who calls: an operator by the name of the machine's user."""
+    name = re.sub(r"[^A-Za-z0-9._:-]", "-", os.environ.get("USER", ""))[:64].lstrip("._:-")
+    return addresses.minter().bearer("operator", name or "operator")
 
 
 def _base(addresses: Addresses, service: str) -> str:

@@ -167,10 +167,12 @@ class RetryOperation(Command, key="order_id"):
 
 
 class OperationResult(StrEnum):
-    """What an operator found out about an operation outside the system."""
+    """What an operator found out about an operation outside the system. `BY_BANK`: the refund failed, and the buyer has
+    the money by a chargeback instead."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    BY_BANK = "by_bank"
 
 
 class RecordOperationResult(Command, key="order_id"):

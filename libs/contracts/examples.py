@@ -55,10 +55,26 @@ _QUOTE = orders.Quote(
 _PARTIES = {"buyer_id": BUYER, "seller_id": SELLER, "buyer_country": "DE", "seller_country": "JP"}
 
 _ORDERS_STORY: tuple[Message, ...] = (
-    orders.PlaceOrder(actor=_BUYER, order_id=ORDER, **_PARTIES, lines=_PLACED, quote=_QUOTE),
+    orders.RequestQuote(actor=_BUYER, quote_id=_QUOTE.quote_id, buyer_id=BUYER, presentment="EUR", settlement="JPY"),
+    orders.QuoteIssued(buyer_id=BUYER, **_QUOTE.model_dump()),
+    orders.PlaceOrder(actor=_BUYER, order_id=ORDER, **_PARTIES, lines=_PLACED, quote=_QUOTE, quote_id=_QUOTE.quote_id),
     orders.OrderPlaced(order_id=ORDER, **_PARTIES, lines=_HELD, pay_by=_at(3, 22, 9)),
     orders.PayOrder(actor=_BUYER, order_id=ORDER, method=orders.PaymentMethod.CREDIT_CARD),
     orders.OrderPaymentDeclined(order_id=ORDER, method=orders.PaymentMethod.DEBIT_CARD, reason="insufficient_funds"),
+    orders.PaymentReminderDue(order_id=SECOND_ORDER, buyer_id=BUYER, pay_by=_at(3, 22, 9)),
+    orders.PaymentNotTaken(
+        order_id=ORDER,
+        buyer_id=BUYER,
+        operation_id="pay-ord-0198c5a1-1",
+        received=_eur(11900),
+        due=_eur(11956),
+        why=orders.NotTaken.TOO_LITTLE,
+    ),
+    orders.PaymentReturned(order_id=ORDER, buyer_id=BUYER, operation_id="pay-ord-0198c5a1-1", amount=_eur(11900)),
+    orders.PaymentReturnStopped(
+        order_id=ORDER, operation_id="pay-ord-0198c5a1-1", amount=_eur(11900), reason="account_closed"
+    ),
+    orders.ReturnPayment(actor=_OPERATOR, order_id=ORDER, operation_id="pay-ord-0198c5a1-1"),
     orders.OrderPaid(
         order_id=ORDER, **_PARTIES, method=orders.PaymentMethod.CREDIT_CARD, lines=_HELD, paid_at=_at(3, 2, 9, 4)
     ),
@@ -73,6 +89,12 @@ _ORDERS_STORY: tuple[Message, ...] = (
         shipped_at=_at(3, 5, 1, 30),
     ),
     orders.OrderDelivered(order_id=ORDER, tracking_number="YT-4411-2207-JP", delivered_at=_at(3, 14, 10, 12)),
+    orders.OrderUndelivered(
+        order_id=SECOND_ORDER,
+        tracking_number="YT-4411-9020-JP",
+        why=orders.Undelivered.LOST,
+        at=_at(3, 29, 6, 30),
+    ),
     orders.ConfirmReceipt(actor=_BUYER, order_id=ORDER, lines=(1,)),
     orders.ReceiptConfirmed(order_id=ORDER, lines=(1,), confirmed_at=_at(3, 15, 18, 40)),
     orders.CancelOrder(actor=_BUYER, order_id=SECOND_ORDER, reason=orders.CancelReason.CHANGED_MIND),
@@ -294,6 +316,15 @@ _PAYMENTS_STORY: tuple[Message, ...] = (
 
 _CARRIER_STORY: tuple[Message, ...] = (
     carrier.TrackParcel(actor=_ORDERS, reference=ORDER, carrier="yamato", tracking_number="YT-4411-2207-JP"),
+    carrier.ParcelProgressed(
+        reference=ORDER,
+        tracking_number="YT-4411-2207-JP",
+        stage=carrier.Stage.IN_TRANSIT,
+        at=_at(3, 8, 22, 5),
+        expected_at=_at(3, 15, 12),
+    ),
+    carrier.ParcelLost(reference=SECOND_ORDER, tracking_number="YT-4411-9020-JP", lost_at=_at(3, 29, 6, 30)),
+    carrier.ParcelReturned(reference=SECOND_ORDER, tracking_number="YT-4411-9020-JP", returned_at=_at(4, 2, 9)),
     carrier.ParcelDelivered(reference=ORDER, tracking_number="YT-4411-2207-JP", delivered_at=_at(3, 14, 10, 12)),
     carrier.CommandRefused(
         subject=ORDER,

@@ -1,4 +1,5 @@
-"""Orders: checkout, payment in, shipping, delivery, confirmation. Key of every message here: `order_id`."""
+"""Orders: checkout, payment in, shipping, delivery, confirmation. Key of every message here: `order_id`, but for the
+quotes that come before an order (`quote_id`)."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -90,9 +91,20 @@ HeldLines = Annotated[tuple[HeldLine, ...], Field(min_length=1, max_length=100)]
 SomeLines = Annotated[tuple[LineNo, ...], Field(max_length=100, description="line numbers; empty means all")]
 
 
+class RequestQuote(Command, key="quote_id"):
+    """Locks an exchange rate for one buyer for a while (E3). Answered by `QuoteIssued`; over HTTP by the quote itself.
+    Asked again with the same `quote_id` and currencies, the same quote stands."""
+
+    quote_id: Id
+    buyer_id: Id
+    presentment: Currency
+    settlement: Currency
+
+
 class PlaceOrder(Command, key="order_id"):
     """A buyer checks out. Refused without an active deposit of the seller or an account of the buyer. All lines are
-    priced in one currency; with a `quote` the buyer pays in `quote.presentment`."""
+    priced in one currency; with a quote the buyer pays in its `presentment`. A buyer names an issued one by `quote_id`;
+    a whole `quote` is taken only from services and support, who answer for its rate."""
 
     order_id: Id
     buyer_id: Id
@@ -101,6 +113,7 @@ class PlaceOrder(Command, key="order_id"):
     seller_country: Country
     lines: Lines
     quote: Quote | None = None
+    quote_id: Id | None = None
 
 
 class PayOrder(Command, key="order_id"):
@@ -132,6 +145,24 @@ class CancelOrder(Command, key="order_id"):
     reason: CancelReason
 
 
+class ReturnPayment(Command, key="order_id"):
+    """An operator has money that did not pay the order sent back once more, after `PaymentReturnStopped`."""
+
+    order_id: Id
+    operation_id: Id
+
+
+class QuoteIssued(Event, key="quote_id"):
+    """This rate stands for this buyer until `expires_at`."""
+
+    quote_id: Id
+    buyer_id: Id
+    presentment: Currency
+    settlement: Currency
+    rate: Rate
+    expires_at: Moment
+
+
 class OrderPlaced(Event, key="order_id"):
     """An order was accepted and waits for payment until `pay_by`. For whoever shows orders to people."""
 
@@ -149,6 +180,53 @@ class OrderPaymentDeclined(Event, key="order_id"):
 
     order_id: Id
     method: PaymentMethod
+    reason: Code
+
+
+class PaymentReminderDue(Event, key="order_id"):
+    """The order is not paid yet; after `pay_by` it is cancelled."""
+
+    order_id: Id
+    buyer_id: Id
+    pay_by: Moment
+
+
+class NotTaken(StrEnum):
+    """Why money does not pay its order: less than was due, paid already, or more than was asked for or in another
+    currency, which contradicts what the provider was asked to collect."""
+
+    TOO_LITTLE = "too_little"
+    PAID_TWICE = "paid_twice"
+    NOT_AS_ASKED = "not_as_asked"
+
+
+class PaymentNotTaken(Event, key="order_id"):
+    """Money arrived that does not pay the order: all of it goes back to the buyer, and an unpaid order waits for its
+    payment as before. What is not as asked is not believed: an operator looks before anything is sent back."""
+
+    order_id: Id
+    buyer_id: Id
+    operation_id: Id
+    received: Price
+    due: Price
+    why: NotTaken
+
+
+class PaymentReturned(Event, key="order_id"):
+    """The buyer has the money back that did not pay the order. `operation_id` is the payment's."""
+
+    order_id: Id
+    buyer_id: Id
+    operation_id: Id
+    amount: Price
+
+
+class PaymentReturnStopped(Event, key="order_id"):
+    """Money that did not pay the order could not be given back, as often as it was tried: an operator has to look."""
+
+    order_id: Id
+    operation_id: Id
+    amount: Price
     reason: Code
 
 
@@ -194,6 +272,23 @@ class OrderDelivered(Event, key="order_id"):
     order_id: Id
     tracking_number: TrackingNumber
     delivered_at: Moment
+
+
+class Undelivered(StrEnum):
+    """What the carrier says of a parcel that does not arrive."""
+
+    LOST = "lost"
+    RETURNED = "returned"
+
+
+class OrderUndelivered(Event, key="order_id"):
+    """The carrier lost the parcel or brought it back to the seller. The money stays held: the buyer may open a case at
+    once, and is refunded at the delivery deadline if nothing arrives."""
+
+    order_id: Id
+    tracking_number: TrackingNumber
+    why: Undelivered
+    at: Moment
 
 
 class ReceiptConfirmed(Event, key="order_id"):

@@ -7,9 +7,9 @@ paid or the receiver got them.
 from datetime import date
 from enum import StrEnum
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
-from contracts.message import Id
+from contracts.message import Id, Moment
 from contracts.money import Price
 
 
@@ -33,7 +33,7 @@ class StatementEntry(BaseModel):
     reference: Id
     kind: EntryKind
     amount: Price
-    at: AwareDatetime
+    at: Moment
 
 
 class Statement(BaseModel):
@@ -41,7 +41,7 @@ class Statement(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    provider: str
+    provider: Id
     day: date
-    closed_at: AwareDatetime
+    closed_at: Moment
     entries: tuple[StatementEntry, ...]

@@ -6,6 +6,11 @@ from typing import Any
 
 from ledger.places import FUNDED, NEVER_NEGATIVE_PLACES
 
+CODES = (
+    *("currency_not_zero", "account_differs", "pending_differs", "account_negative", "order_not_balanced"),
+    *("order_place_negative", "hold_of_another_order", "resolution_differs", "places_differ"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

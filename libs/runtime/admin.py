@@ -1,19 +1,23 @@
 """What every service offers to operators: health, metrics, dead letters; and, in development, its progress."""
 
+import asyncio
 from base64 import b64encode
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import generate_latest
 
 from contracts.message import Actor, Role
+from runtime import census, watches
 from runtime.access import actor_of
+from runtime.db import Connection
 from runtime.decision import Refused
 from runtime.http import json_of
 from runtime.ids import new_id
+from runtime.metrics import Metrics
 from runtime.parking import DeadLetter
 from runtime.pump import TRANSIENT
 
@@ -32,29 +36,39 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> JSONResponse:
-    """Whether work gets done: 200, or 503 with what is wrong."""
+    """Whether work gets done, not only whether others are reached: 200, or 503 with what is wrong. What stands still is
+    named with how long it did (`progress.py`); far behind is not wrong while something moves."""
     wrong = await _faults(request)
     return JSONResponse({"status": "waiting" if wrong else "ready", "wrong": wrong}, 503 if wrong else 200)
 
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Prometheus text; gauges are read now."""
+    """Prometheus text; gauges are read now, at most once a second."""
     running = request.app.state.running
-    if running.pool:
+    told: Metrics = running.metrics
+    if running.pool and told.due(asyncio.get_running_loop().time()):
+        told.set_stalled(running.stalled())
+        told.set(_known(running))
         with suppress(*TRANSIENT):  # the rest is worth having while the database is away
-            for name, value in (await _gauges(running)).items():
-                running.metrics.gauges[name].set(value)
-    return Response(generate_latest(running.metrics.registry), media_type="text/plain; version=0.0.4")
+            async with running.pool.acquire(timeout=2) as connection:
+                told.set(await _counted(connection, running.clock.now()))
+                told.set_instances(await census.read(connection))
+                told.set_watched(await watches.kept(connection))
+    return Response(told.text(), media_type="text/plain; version=0.0.4")
 
 
 @router.get("/dead-letters")
 async def dead_letters(request: Request, after: int = 0, limit: int = 100) -> dict[str, Any]:
-    """Open letters, oldest first; `after` the last `seq` seen; `limit` 1 to 500."""
+    """Open letters, oldest first; `limit` 1 to 500. Go on with `after` = `next` until it is null."""
     await _operator(request)
     if not 1 <= limit <= 500:
         raise Refused("invalid_limit", "limit is 1 to 500")
-    return {"letters": [_summary(letter) for letter in await _parts(request).dead_letters.listing(after, limit)]}
+    letters = await _parts(request).dead_letters.listing(after, limit)
+    return {
+        "letters": [_summary(letter) for letter in letters],
+        "next": letters[-1].seq if len(letters) == limit else None,
+    }
 
 
 @router.get("/dead-letters/{seq}")
@@ -184,22 +198,36 @@ async def _faults(request: Request) -> list[str]:
         wrong.append(f"relay: {running.relay.fault}")
     if not running.intake.assigned():
         wrong.append("consumer: no partitions assigned yet")
+    wrong += [f"{part}: {what}" for part, what in running.stalled().items()]
     wrong += await running.probe()
     return wrong
 
 
-async def _gauges(running: Any) -> dict[str, float]:
-    async with running.pool.acquire(timeout=2) as connection:
-        row = await connection.fetchrow(
-            "SELECT (SELECT count(*) FROM outbox), "
-            "(SELECT coalesce(extract(epoch FROM now() - min(at)), 0) FROM outbox), "
-            "(SELECT count(*) FROM timers WHERE due_at < $1), "
-            "(SELECT count(*) FROM parked_keys), "
-            "(SELECT count(*) FROM dead_letters WHERE status IN ('failed', 'waiting'))",
-            running.clock.now(),
-            timeout=2,
-        )
-    names = ("outbox_rows", "outbox_oldest_age_seconds", "timers_overdue", "parked_keys", "dead_letters")
-    gauges = {name: float(value) for name, value in zip(names, row, strict=True)}
-    gauges["consumer_lag_messages"] = running.intake.lag() if running.intake else 0
-    return gauges
+def _known(running: Any) -> dict[str, float]:
+    intake = running.intake
+    return {
+        "consumer_lag_messages": intake.lag() if intake else 0,
+        "consumer_lag_seconds": intake.lag_seconds() if intake else 0,
+        "consumer_partitions": len(intake.assigned()) if intake else 0,
+        "relay_leading": bool(running.relay and running.relay.leading),
+    }
+
+
+_COUNTED = """
+SELECT
+    (SELECT count(*) FROM (SELECT FROM outbox LIMIT 100000) AS found) AS outbox_rows,
+    (SELECT extract(epoch FROM now() - at) FROM outbox ORDER BY id LIMIT 1) AS outbox_oldest_age_seconds,
+    (SELECT count(*) FROM (SELECT FROM timers WHERE due_at < $1 LIMIT 100000) AS found) AS timers_overdue,
+    (SELECT extract(epoch FROM $1 - min(due_at)) FROM timers WHERE due_at < $1) AS timers_overdue_age_seconds,
+    (SELECT count(*) FROM parked_keys) AS parked_keys,
+    (SELECT count(*) FROM (SELECT FROM dead_letters WHERE status IN ('failed', 'waiting') LIMIT 100000) AS found)
+        AS dead_letters,
+    (SELECT extract(epoch FROM $1 - min(since)) FROM parked_keys) AS parked_keys_oldest_age_seconds
+"""
+# Limits keep a scrape quick when things are at their worst, which is when it matters.
+
+
+async def _counted(connection: Connection, now: datetime) -> dict[str, float]:
+    row = await connection.fetchrow(_COUNTED, now, timeout=2)
+    assert row is not None
+    return {name: float(value or 0) for name, value in row.items()}

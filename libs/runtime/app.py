@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -25,7 +25,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from contracts.message import Command
-from runtime import admin, timers, webhooks
+from runtime import admin, timers, watches, webhooks
+from runtime.access import Access
 from runtime.batch import Answer
 from runtime.clock import clock_from
 from runtime.db import Pool, as_it_is
@@ -33,15 +34,23 @@ from runtime.deadletters import DeadLetters
 from runtime.decision import Refused, Service
 from runtime.delivery import Delivery, Reader, timer
 from runtime.http import Api, add_routes
+from runtime.idempotency import tidying
 from runtime.intake import Intake
 from runtime.logs import configure
 from runtime.metrics import Metrics
 from runtime.migrate import migrate
+from runtime.openapi import describe
 from runtime.problems import on_away, on_bad_value, on_fault, on_http_error, on_invalid_parameters, on_refused
+from runtime.progress import Moving, Seen, stalled
 from runtime.pump import TRANSIENT, Pump, Unavailable
 from runtime.relay import KafkaSender, Relay, Sender
 from runtime.repository import Repository
 from runtime.settings import Settings
+from runtime.telemetry import Telemetry
+from runtime.watches import TIDY_CENSUS, Watch
+
+if TYPE_CHECKING:
+    from runtime.otlp import Exporter
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -60,11 +69,15 @@ class Running:
         settings: Settings,
         migrations: Sequence[Path],
         sender: Callable[[Settings, KafkaSender], Sender] = lambda _, kafka: kafka,
+        watched: Sequence[Watch] = (),
     ) -> None:
         self.service = service
         self.settings = settings
         self.clock = clock_from(settings.clock)
-        self.metrics = Metrics(service.name)
+        self._watches = (*watched, TIDY_CENSUS, tidying(settings.answers_kept_days))
+        self.metrics = Metrics(service.name, self._watches)
+        self.exporter = _exporter(settings, service.name, self.metrics)
+        self.access = Access.by(settings)
         self.reader = Reader(service)
         self.repository = Repository(service)
         self.kafka_sender = KafkaSender(settings.kafka_bootstrap, service.name)
@@ -81,6 +94,8 @@ class Running:
         self.relay: Relay | None = None
         self.intake: Intake | None = None
         self.dead_letters: DeadLetters | None = None
+        self.timers_at = 0.0
+        """When, by the loop's clock, due timers were last looked for, and those found fired."""
         self.connected: Callable[[Pool], None] = lambda _: None
 
     def begin(self) -> None:
@@ -93,7 +108,15 @@ class Running:
         if self.settings.migrate:
             await self._until("migrations", self._migrate)
         self.connected(self.pool)
-        self.pump = Pump(self.service, self.pool, self.clock, self.metrics, batch_max=self.settings.batch_max)
+        self.timers_at = asyncio.get_running_loop().time()
+        self.pump = Pump(
+            self.service,
+            self.pool,
+            self.clock,
+            self.metrics,
+            batch_max=self.settings.batch_max,
+            spans=self.exporter,
+        )
         self.dead_letters = DeadLetters(self.pool, self.pump, self.reader, self.clock)
         self.relay = Relay(
             dsn,
@@ -107,6 +130,10 @@ class Running:
         self._spawn(self.pump.run())
         self._spawn(self.relay.run())
         self._spawn(self._fire_timers(self.pool, self.pump))
+        for watch in self._watches:
+            self._spawn(watches.run(watch, dsn, self.service.name))
+        if self.exporter:
+            self._spawn(self.exporter.run())
         self.intake = await self._until("broker", self._join)
         self.starting = ""
         log.info("started", topics=self.service.topics)
@@ -161,6 +188,7 @@ class Running:
             if self.clock.virtual and looked_at == seen:
                 # A virtual clock stands still: nothing falls due unless it moves or a batch sets a timer to the past.
                 # Another replica's batch, too, which the look of every second finds.
+                self.timers_at = loop.time()
                 await asyncio.sleep(VIRTUAL_TIMER_POLL)
                 continue
             fired = 0
@@ -171,15 +199,17 @@ class Running:
                     await pump.submit([timer(one) for one in due], give_up_after=self.settings.retry_for)
                 fired = len(due)
                 seen = looked_at
+                self.timers_at = loop.time()
             except Exception as error:
                 # Whatever it is, the rows are still there: a timer that was not fired is found again.
                 log.warning("timers_retried", error=repr(error))
             if fired < limit:
                 await asyncio.sleep(VIRTUAL_TIMER_POLL if self.clock.virtual else self.settings.timer_poll)
 
-    async def accept(self, id: UUID, command: Command) -> Answer:
-        """A command from HTTP: its answer after COMMIT. Raises `Refused`: unavailable, overloaded."""
-        (answer,) = await self.deliver([self.reader.command(id, command)])
+    async def accept(self, id: UUID, command: Command, request: bytes = b"") -> Answer:
+        """A command from HTTP: its answer after COMMIT. With the digest of its `request` the answer is kept for whoever
+        asks again. Raises `Refused`: unavailable, overloaded."""
+        (answer,) = await self.deliver([self.reader.command(id, command, request)])
         return answer
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> list[Answer]:
@@ -198,6 +228,20 @@ class Running:
             ) from None
         finally:
             self._commands -= len(deliveries)
+
+    def stalled(self) -> dict[Moving, str]:
+        """The parts that make no progress, each with what it looks like; {} while the service starts."""
+        if not (self.pump and self.relay and self.intake) or self.starting:
+            return {}
+        seen = Seen(
+            now=asyncio.get_running_loop().time(),
+            pump_since=self.pump.busy_since,
+            relay_at=self.relay.moved_at,
+            timers_at=self.timers_at,
+            lag_seconds=self.intake.lag_seconds(),
+            handled_at=self.intake.handled_at,
+        )
+        return stalled(seen, self.settings.stall_after)
 
     async def probe(self) -> list[str]:
         """Asks the database and the broker now; what is wrong with them, in words."""
@@ -234,6 +278,8 @@ class Running:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sender.close()
+        if self.exporter:
+            await self.exporter.flush()
         if self.pool:
             with suppress(TimeoutError):
                 async with asyncio.timeout(2):
@@ -267,10 +313,14 @@ def build(running: Running, api: Api) -> FastAPI:
             await running.stop()
 
     app = FastAPI(title=f"Holdfast {running.service.name}", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(Telemetry, metrics=running.metrics, spans=running.exporter)
     app.state.running = running
     app.state.accept = running.accept
+    app.state.under_way = set[UUID]()
     app.state.deliver = running.deliver
     app.state.reader = running.reader
+    app.state.door = webhooks.Door(running.settings.webhook_keys)
+    app.state.access = running.access
     app.state.clock = running.clock
     app.state.repository = running.repository
     app.add_exception_handler(Refused, on_refused)
@@ -285,6 +335,7 @@ def build(running: Running, api: Api) -> FastAPI:
     if running.settings.environment != "production":
         app.include_router(admin.development)
     add_routes(app, api)
+    app.openapi = lambda: describe(app, api, running.service.name)  # type: ignore[method-assign]
 
     app.state.pool = _NotYet()
 
@@ -293,6 +344,14 @@ def build(running: Running, api: Api) -> FastAPI:
 
     running.connected = connected
     return app
+
+
+def _exporter(settings: Settings, service: str, metrics: Metrics) -> "Exporter | None":
+    if not settings.otlp_endpoint:
+        return None
+    from runtime.otlp import Exporter
+
+    return Exporter(settings.otlp_endpoint, service, admin.LIFE, metrics.spans_dropped)
 
 
 class _NotYet:
@@ -311,7 +370,7 @@ def serve(
     """Runs a service until SIGTERM or SIGINT. Settings come from the environment."""
     settings = Settings()
     configure(service.name, settings.log_level)
-    app = build(Running(service, settings, migrations, sender), api)
+    app = build(Running(service, settings, migrations, sender, api.watches), api)
     # What was imported lives as long as the process; without this every full collection walks it again. And a batch of
     # 500 messages makes some 30,000 objects that die with it: a collection in its midst would only find them alive.
     gc.collect()

@@ -14,7 +14,7 @@ import structlog
 from contracts.envelope import encode
 from contracts.message import is_command
 from contracts.registry import dead_letter_topic
-from runtime import inbox, outbox, parking, timers
+from runtime import census, idempotency, inbox, outbox, parking, timers
 from runtime.clock import Clock
 from runtime.db import Connection
 from runtime.decision import Ref, Service
@@ -23,6 +23,7 @@ from runtime.fold import Behind, Done, Failed, Folded, Produced, Refusal, Versio
 from runtime.ids import new_id
 from runtime.outbox import Record
 from runtime.repository import Repository
+from runtime.tracing import Context, passed_on
 
 log = structlog.get_logger()
 
@@ -42,7 +43,14 @@ class Parked:
     """Its key stands still: it waits there (from Kafka), or was not taken (from HTTP)."""
 
 
-Answer = Done | Refusal | Failed | Duplicate | Passed | Parked
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Handled before, under a key of its caller's: `answer` is the one it had then."""
+
+    answer: Done | Refusal
+
+
+Answer = Done | Refusal | Failed | Duplicate | Passed | Parked | Repeated
 
 
 NOTHING: Mapping[int, Answer] = MappingProxyType({})
@@ -53,10 +61,14 @@ class Batch:
     """One transaction's work. `answers` are by the identity of the delivery."""
 
     in_doubt: Mapping[int, Answer]
+    context: Context = passed_on
+    """What traceparent its messages bear."""
     answers: dict[int, Answer] = field(default_factory=dict)
     live: list[Delivery] = field(default_factory=list)
     twins: list[tuple[Delivery, Delivery]] = field(default_factory=list)
     """Deliveries with the id of an earlier one of this batch, and that one."""
+    kept: list[tuple[UUID, idempotency.Kept]] = field(default_factory=list)
+    """Answers to be given again, of commands that came by HTTP under a key."""
     letters: list[parking.Letter] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     timer_due: bool = False
@@ -69,6 +81,7 @@ class Handler:
     def __init__(self, service: Service, clock: Clock) -> None:
         self._service = service
         self._repository = Repository(service)
+        self._counted = census.counted(service)
         self._clock = clock
 
     async def apply(
@@ -78,11 +91,12 @@ class Handler:
         *,
         in_doubt: Mapping[int, Answer] = NOTHING,
         replaying: str = "",
+        context: Context = passed_on,
     ) -> Batch:
         """Everything between BEGIN and COMMIT. `in_doubt` are the answers of an earlier try whose COMMIT was not
         answered. Also the path of a replay of the parked key `replaying`, and of its dry run, which rolls back."""
         now = self._clock.now()
-        batch = Batch(in_doubt)
+        batch = Batch(in_doubt, context)
         await self._drop_seen(connection, deliveries, batch)
         await self._hold_back_parked(connection, batch, replaying)
         loaded = await self._load(connection, batch)
@@ -90,6 +104,8 @@ class Handler:
         folded = fold(self._service, [delivery.item for delivery in batch.live if delivery.item], loaded, now)
         self._answer(batch, folded, now)
         await self._repository.save(connection, loaded, folded.states)
+        if self._counted and (moved := census.moves(self._counted, loaded, folded.states)):
+            await census.append(connection, moved)
         if folded.postings and self._service.postings:
             await self._service.postings.write(connection, folded.postings, now)
         if folded.timers:
@@ -98,9 +114,10 @@ class Handler:
         await self._park(connection, deliveries, batch, now)
         if batch.records:
             await outbox.append(connection, batch.records)
+        if batch.kept:
+            await idempotency.keep(connection, batch.kept)
         for twin, first in batch.twins:
-            answer = batch.answers[id(first)]
-            batch.answers[id(twin)] = Duplicate() if isinstance(answer, Done) else answer
+            batch.answers[id(twin)] = _as_its_twin(twin, first, batch.answers[id(first)])
         return batch
 
     async def _drop_seen(self, connection: Connection, deliveries: Sequence[Delivery], batch: Batch) -> None:
@@ -112,6 +129,7 @@ class Handler:
                 messages.append(delivery.id)
         fresh = await inbox.admit(connection, messages) if messages else set()
         first: dict[UUID, Delivery] = {}
+        asked_again = []
         for delivery in deliveries:
             if id(delivery) in batch.answers:
                 continue
@@ -124,6 +142,15 @@ class Handler:
                 first[delivery.id] = delivery
             else:
                 batch.answers[id(delivery)] = batch.in_doubt.get(id(delivery), Duplicate())
+                if delivery.request:
+                    asked_again.append(delivery)
+        if asked_again:
+            # Also what an earlier try of ours left whose COMMIT was not answered, unless another replica was quicker:
+            # what is stored is what happened.
+            kept = await idempotency.find(connection, [delivery.id for delivery in asked_again])
+            for delivery in asked_again:
+                if found := kept.get(delivery.id):
+                    batch.answers[id(delivery)] = _again(delivery.request, found.request, found.answer)
 
     async def _hold_back_parked(self, connection: Connection, batch: Batch, replaying: str) -> None:
         standing = await parking.parked(connection, {lane for delivery in batch.live for lane in delivery.lanes})
@@ -174,7 +201,10 @@ class Handler:
             result = next(results) if delivery.item else Refusal.of(delivery.refusal)
             answer: Answer = result if not isinstance(result, Behind) else Parked()
             if isinstance(result, Done):
-                batch.records += [self._encode(produced, now) for produced in result.produced]
+                batch.records += [
+                    self._encode(produced, now, batch.context(delivery.trace, produced.correlation_id))
+                    for produced in result.produced
+                ]
             elif isinstance(result, Refusal):
                 self._refuse(batch, delivery, result, now)
             elif delivery.origin is not Origin.HTTP:
@@ -182,6 +212,8 @@ class Handler:
                 batch.letters.append(parking.letter(delivery, delivery.lane, error, behind=isinstance(result, Behind)))
                 answer = Parked()
             batch.answers[id(delivery)] = answer
+            if delivery.request and isinstance(result, Done | Refusal):
+                batch.kept.append((delivery.id, idempotency.Kept(delivery.request, result)))
 
     def _refuse(self, batch: Batch, delivery: Delivery, refusal: Refusal, now: datetime) -> None:
         """A refused command that came by Kafka is answered on the service's events topic; an event is only logged."""
@@ -195,18 +227,19 @@ class Handler:
                 reason=refusal.reason[:1000],
             )
             correlation = delivery.item.correlation_id if delivery.item else subject
-            batch.records.append(self._encode(Produced(event, delivery.cause, correlation, 0), now))
+            trace = batch.context(delivery.trace, correlation)
+            batch.records.append(self._encode(Produced(event, delivery.cause, correlation, 0), now, trace))
         else:
             log.info("refused", type=delivery.type, key=delivery.lane, code=refusal.code)
 
     async def _park(self, connection: Connection, deliveries: Sequence[Delivery], batch: Batch, now: datetime) -> None:
-        # What had no effect must not count as handled: parked messages come again by a replay, and an HTTP caller
-        # who was refused may correct things and repeat under the same key.
+        # What had no effect must not count as handled: parked messages come again by a replay. A refusal counts where
+        # it is kept as the answer; other commands by HTTP have ids that nobody asks for again.
         without_effect = [
             delivery.id
             for delivery in deliveries
             if isinstance(answer := batch.answers.get(id(delivery)), Parked | Failed)
-            or (isinstance(answer, Refusal) and delivery.origin is Origin.HTTP)
+            or (isinstance(answer, Refusal) and delivery.origin is Origin.HTTP and not delivery.request)
         ]
         if without_effect:
             await inbox.forget(connection, without_effect)
@@ -216,7 +249,7 @@ class Handler:
                 batch.records.append(parking.copy_for_topic(topic, letter, self._service.name, now))
                 log.error("parked", key=letter.lane, type=letter.delivery.type, code=letter.code, error=letter.error)
 
-    def _encode(self, produced: Produced, now: datetime) -> Record:
+    def _encode(self, produced: Produced, now: datetime, traceparent: str) -> Record:
         topic, key, headers, value = encode(
             produced.message,
             id=new_id(),
@@ -225,5 +258,18 @@ class Handler:
             correlation_id=produced.correlation_id,
             causation_id=produced.causation_id,
             sequence=produced.sequence,
+            traceparent=traceparent,
         )
         return Record(topic, key, headers, value)
+
+
+def _again(request: bytes, before: bytes, answer: Done | Refusal) -> Answer:
+    """The answer to a command by HTTP whose id was used before, for the body of digest `before`."""
+    return Repeated(answer) if request == before else idempotency.reused()
+
+
+def _as_its_twin(twin: Delivery, first: Delivery, answer: Answer) -> Answer:
+    """The answer to a delivery that has the id of an earlier one of its batch."""
+    if twin.request and isinstance(answer, Done | Refusal):
+        return _again(twin.request, first.request, answer)
+    return Duplicate() if isinstance(answer, Done) else answer

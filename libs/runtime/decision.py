@@ -24,16 +24,18 @@ class Ref(NamedTuple):
 
 
 class Refused(Exception):
-    """A decision will not do what was asked; nothing changed. `code` is stable, `reason` says what to do.
+    """A decision will not do what was asked; nothing changed. `code` is stable, `reason` says what to do; `version` is
+    the aggregate's, where another one was expected.
 
-    Codes with a meaning for HTTP: `not_found` (404), `forbidden` (403), `stale_version` (409); others are 409 too,
+    Codes with a meaning for HTTP: `not_found` (404), `forbidden` (403), `stale_version` (412); others are 409,
     but codes starting with `invalid_` are 422.
     """
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, code: str, reason: str, version: int | None = None) -> None:
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
+        self.version = version
 
 
 class TimeUp(Struct, frozen=True, gc=False):
@@ -78,6 +80,10 @@ class Column(NamedTuple):
     read: Callable[[Any], Any]
 
 
+States = Callable[[Any], Sequence[str]]
+"""In which states an aggregate is counted (see `census.py`): one a part of it that has a state of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aggregate(Generic[S]):
     """A kind of thing with a state: `name` is its table, `state` a frozen `msgspec.Struct`, `decide` its decision."""
@@ -86,6 +92,7 @@ class Aggregate(Generic[S]):
     state: type[S]
     decide: Decide[S]
     columns: Mapping[str, Column] = field(default_factory=dict)
+    states: States | None = None
 
 
 @dataclass(frozen=True, slots=True)

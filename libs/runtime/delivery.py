@@ -19,6 +19,7 @@ from runtime.decision import Ref, Refused, Route, Service, TimeUp
 from runtime.fold import Item
 from runtime.inbox import inbox_id
 from runtime.timers import DueTimer
+from runtime.tracing import arrived
 
 NOWHERE = -1
 """Partition and offset of what did not come from Kafka."""
@@ -81,6 +82,10 @@ class Delivery:
     lanes: tuple[str, ...] = ()
     spoiled: bool = False
     """The database refused to write its effect; `fault` is what it said."""
+    trace: str = ""
+    """The traceparent it came with."""
+    request: bytes = b""
+    """The digest of a command's body, where its answer is to be kept (see `idempotency.py`)."""
 
     @property
     def lane(self) -> str:
@@ -119,7 +124,9 @@ class Reader:
     def envelope(self, envelope: Envelope, record: RawRecord, origin: Origin = Origin.KAFKA) -> Delivery:
         """A message whose envelope could be read. For a webhook, `record` is made of it."""
         id = inbox_id(envelope.source, envelope.id)
-        delivery = Delivery(origin, id, record, envelope.type, cause=envelope.id, lanes=(record.lane,))
+        delivery = Delivery(
+            origin, id, record, envelope.type, cause=envelope.id, lanes=(record.lane,), trace=envelope.traceparent
+        )
         command = is_command(record.topic)
         message_type = self._types.get(envelope.type)
         if message_type is None:
@@ -142,10 +149,19 @@ class Reader:
             delivery.fault = error
         return delivery
 
-    def command(self, id: UUID, command: Command) -> Delivery:
-        """A command that came by HTTP and was validated there."""
+    def command(self, id: UUID, command: Command, request: bytes = b"") -> Delivery:
+        """A command that came by HTTP and was validated there; `request` is the digest of one with an id of its own."""
         record = RawRecord(command.TOPIC, NOWHERE, NOWHERE, command.key.encode(), (), None)
-        delivery = Delivery(Origin.HTTP, id, record, command.CE_TYPE, cause=str(id), lanes=(record.lane,))
+        delivery = Delivery(
+            Origin.HTTP,
+            id,
+            record,
+            command.CE_TYPE,
+            cause=str(id),
+            lanes=(record.lane,),
+            trace=arrived(command.key),
+            request=request,
+        )
         self._route(delivery, command, command.key)
         return delivery
 

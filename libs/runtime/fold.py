@@ -56,16 +56,17 @@ class Done(Struct, frozen=True, gc=False):
 
 
 class Refusal(Struct, frozen=True, gc=False):
-    """Handled by refusing: nothing changed."""
+    """Handled by refusing: nothing changed. `version` is the aggregate's, where another one was expected."""
 
     code: str
     reason: str
+    version: int | None = None
 
     @classmethod
     def of(cls, refused: Refused | None) -> "Refusal":
         """The result that a raised refusal comes to."""
         assert refused is not None
-        return cls(refused.code, refused.reason)
+        return cls(refused.code, refused.reason, refused.version)
 
 
 class Failed(Struct, frozen=True, gc=False):
@@ -120,8 +121,9 @@ def fold(service: Service, items: Sequence[Item], loaded: Mapping[Ref, Versioned
                 continue
             del folded.timers[ref, message.name]
         try:
-            _check_version(message, before.version)
             outcome = decide[ref.aggregate](before.state, message, now, look)
+            # Behind the decision: who may not know of the object is not told of its version either.
+            _check_version(message, before.version)
         except Refused as refused:
             folded.results.append(Refusal.of(refused))
         except Exception as error:
@@ -136,7 +138,8 @@ def fold(service: Service, items: Sequence[Item], loaded: Mapping[Ref, Versioned
 def _check_version(message: Message | TimeUp, version: int) -> None:
     expected = message.expected_version if isinstance(message, Command) else None
     if expected is not None and expected != version:
-        raise Refused("stale_version", f"this is version {version}, not {expected}; read it again and decide anew")
+        said = f"this is version {version}, not {expected}; read it again and decide anew"
+        raise Refused("stale_version", said, version)
 
 
 def _apply(folded: Folded, item: Item, before: Versioned, outcome: Outcome[Any]) -> Done:

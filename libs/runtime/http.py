@@ -1,14 +1,16 @@
 """The HTTP side of a service: commands in, states out. A service declares an `Api`; this makes the routes.
 
-A command is POSTed: its ids stand in the path, the rest in a JSON body, who asks in `Holdfast-Actor: role:id`. With an
-`Idempotency-Key` the same request may be sent again and has its effect once. The answer comes after COMMIT.
+A command is POSTed: its ids stand in the path, the rest in a JSON body, who asks in a bearer token. With an
+`Idempotency-Key` the same request may be sent again (see `idempotency.py`); with `If-Match` it is only done to the
+version that the caller read. The answer comes after COMMIT.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -16,18 +18,23 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from contracts.message import Actor, Command
-from runtime.access import actor_of
-from runtime.batch import Duplicate, Parked
+from runtime import idempotency
+from runtime.access import actor_of, is_staff
+from runtime.batch import Answer, Duplicate, Parked, Repeated
 from runtime.decision import Ref, Refused
 from runtime.fold import Done, Failed, Refusal
 from runtime.ids import new_id
 from runtime.problems import problem
+from runtime.watches import Watch
 
 MAX_BODY_BYTES = 256 * 1024
-MAX_IDEMPOTENCY_KEY = 255
 QUERY_WITHIN = 5.0
+REPLAYED = {"idempotency-replayed": "true"}
+"""The header of an answer that was given before."""
+_ETAG = re.compile(r'"(0|[1-9][0-9]{0,17})"')
 
 View = Callable[[Any, int], dict[str, Any]]
+Visible = Callable[[Any, Actor], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +43,57 @@ class CommandRoute:
 
     path: str
     command: type[Command]
+    example: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QueryRoute:
-    """`GET path` shows one aggregate; the path's one field is its id."""
+    """`GET path` shows one aggregate to those for whom it is there; the path's one field is its id."""
 
     path: str
     aggregate: str
     view: View
+    visible: Visible
+    shows: Any = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What a service offers over HTTP. Handlers of `routers` find `request.app.state.pool` and `.clock`."""
+    """What a service offers over HTTP. Handlers of `routers` find `request.app.state.pool` and `.clock`; `watches` tell
+    `/metrics` what only the service knows to look for."""
 
     commands: Sequence[CommandRoute] = ()
     queries: Sequence[QueryRoute] = ()
     routers: Sequence[APIRouter] = ()
+    watches: Sequence[Watch] = ()
 
 
-def command(path: str, command: type[Command]) -> CommandRoute:
-    """Declares a command route."""
-    return CommandRoute(path, command)
+def command(path: str, command: type[Command], example: Mapping[str, Any] | None = None) -> CommandRoute:
+    """Declares a command route; a command of the contracts has its `example` there."""
+    return CommandRoute(path, command, example)
 
 
-def query(path: str, aggregate: str, view: View) -> QueryRoute:
-    """Declares a query route; `view(state, version)` gives what is shown."""
-    return QueryRoute(path, aggregate, view)
+def query(
+    path: str, aggregate: str, view: View, visible: Visible = is_staff, shows: Any = dict[str, Any]
+) -> QueryRoute:
+    """Declares a query route; `view(state, version)` gives what is shown, `visible(state, actor)` says to whom: for all
+    others the object is not there. `shows` is the type of what is shown, for the description."""
+    return QueryRoute(path, aggregate, view, visible, shows)
+
+
+def shows(of: Any) -> dict[str, Any]:
+    """For a handler of its own: `@router.get(path, **shows(Page))` describes what it answers as this type."""
+    return {"response_model": None, "responses": {200: {"model": of}}}
+
+
+def shown(body: Any, version: int) -> Response:
+    """What is shown of one aggregate, under the ETag that a later `If-Match` names."""
+    return Response(msgspec.json.encode(body), media_type="application/json", headers={"etag": etag(version)})
+
+
+def etag(version: int) -> str:
+    """An aggregate's version as an ETag."""
+    return f'"{version}"'
 
 
 def add_routes(app: FastAPI, api: Api) -> None:
@@ -74,11 +104,12 @@ def add_routes(app: FastAPI, api: Api) -> None:
             _command_handler(route),
             methods=["POST"],
             name=route.command.__name__,
-            summary=(route.command.__doc__ or "").split(". ")[0],
-            openapi_extra=_body_schema(route),
+            response_model=None,
         )
-    for shown in api.queries:
-        app.add_api_route(shown.path, _query_handler(shown), methods=["GET"], name=f"get_{shown.aggregate}")
+    for read in api.queries:
+        app.add_api_route(
+            read.path, _query_handler(read), methods=["GET"], name=f"get_{read.aggregate}", **shows(read.shows)
+        )
     for router in api.routers:
         app.include_router(router)
 
@@ -94,11 +125,12 @@ async def body_of(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
 
 
 async def json_of(request: Request) -> dict[str, Any]:
-    """The request's body as a JSON object, {} where it is empty. Raises `Refused`: invalid_json, too_large."""
-    return _object(await body_of(request))
-
-
-def _object(body: bytes) -> dict[str, Any]:
+    """The request's body as a JSON object, {} where it is empty. Raises `Refused`: invalid_content_type, invalid_json,
+    too_large."""
+    told = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if told != "application/json" and not (told.startswith("application/") and told.endswith("+json")):
+        raise Refused("invalid_content_type", "send the body as JSON, with content-type: application/json")
+    body = await body_of(request)
     try:
         fields = msgspec.json.decode(body or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -111,40 +143,70 @@ def _object(body: bytes) -> dict[str, Any]:
 def _command_handler(route: CommandRoute) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         actor = await actor_of(request)
-        command = _validated(route.command, await body_of(request), request.path_params, actor)
-        answer = await request.app.state.accept(_command_id(request, actor), command)
-        match answer:
-            case Done(version=version, note=note):
-                return JSONResponse({"result": "done", "version": version} | ({"note": note} if note else {}))
-            case Duplicate():
-                return JSONResponse({"result": "done_before"})
-            case Refusal(code=code, reason=reason):
-                return problem(code, reason)
-            case Parked():
-                return problem("key_parked", "an earlier message of this key waits for an operator; try again later")
-            case Failed():
-                return problem("decision_failed", "this command met a fault of ours; it had no effect", 500)
-        raise AssertionError(answer)
+        fields = _conditional(await json_of(request), request.headers.get("if-match"))
+        command = _validated(route.command, fields, request.path_params, actor)
+        state = request.app.state
+        key = request.headers.get("idempotency-key")
+        if key is None:
+            return _response(await state.accept(UUID(new_id()), command))
+        id = idempotency.command_id(request.url.path, actor, key)
+        with idempotency.in_flight(state.under_way, id):
+            return _response(await state.accept(id, command, idempotency.digest(fields)))
 
     return handle
+
+
+def _response(answer: Answer) -> Response:
+    match answer:
+        case Done(version=version, note=note):
+            return JSONResponse({"result": "done", "version": version} | ({"note": note} if note else {}))
+        case Refusal(code=code, reason=reason, version=None):
+            return problem(code, reason)
+        case Refusal(code=code, reason=reason, version=int(version)):
+            response = problem(code, reason, version=version)
+            response.headers["etag"] = etag(version)
+            return response
+        case Repeated(answer=before):
+            again = _response(before)
+            again.headers.update(REPLAYED)
+            return again
+        case Duplicate():
+            return JSONResponse({"result": "done_before"}, headers=REPLAYED)
+        case Parked():
+            return problem("key_parked", "an earlier message of this key waits for an operator; try again later")
+        case Failed():
+            return problem("decision_failed", "this command met a fault of ours; it had no effect")
+    raise AssertionError(answer)
 
 
 def _query_handler(route: QueryRoute) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
+        actor = await actor_of(request)
         (id,) = request.path_params.values()
         async with request.app.state.pool.acquire(timeout=QUERY_WITHIN) as connection:
             async with asyncio.timeout(QUERY_WITHIN):
                 found = await request.app.state.repository.get(connection, Ref(route.aggregate, id))
-        if found is None:
+        if found is None or not route.visible(found.state, actor):
             raise Refused("not_found", f"there is no {route.path.strip('/').split('/')[0]} {id[:64]!r}")
-        body = msgspec.json.encode(route.view(found.state, found.version))
-        return Response(body, media_type="application/json", headers={"etag": f'"{found.version}"'})
+        return shown(route.view(found.state, found.version), found.version)
 
     return handle
 
 
-def _validated(command: type[Command], body: bytes, path: dict[str, Any], actor: Actor) -> Command:
-    fields = _object(body)
+def _conditional(fields: dict[str, Any], if_match: str | None) -> dict[str, Any]:
+    """The fields with the version that `If-Match` asks for: it is compared where the aggregate is locked."""
+    if if_match is None:
+        return fields
+    named = _ETAG.fullmatch(if_match.strip())
+    if named is None:
+        raise Refused("invalid_if_match", 'If-Match names one ETag as a read of this object gave it, such as "7"')
+    version = int(named[1])
+    if fields.get("expected_version", version) != version:
+        raise Refused("invalid_if_match", "If-Match and expected_version differ; send one of them")
+    return fields | {"expected_version": version}
+
+
+def _validated(command: type[Command], fields: dict[str, Any], path: dict[str, Any], actor: Actor) -> Command:
     if twice := fields.keys() & (path.keys() | {"actor"}):
         raise Refused("invalid_data", f"{', '.join(sorted(twice))}: given by the path or the header, not in the body")
     try:
@@ -155,43 +217,3 @@ def _validated(command: type[Command], body: bytes, path: dict[str, Any], actor:
             for detail in error.errors(include_url=False, include_input=False)[:5]
         ]
         raise Refused("invalid_data", "; ".join(said)) from None
-
-
-def _command_id(request: Request, actor: Actor) -> UUID:
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return UUID(new_id())
-    if not 0 < len(key) <= MAX_IDEMPOTENCY_KEY:
-        raise Refused("invalid_idempotency_key", f"Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters")
-    return uuid5(NAMESPACE_URL, f"{request.url.path}\n{actor.role}:{actor.id}\n{key}")
-
-
-def _body_schema(route: CommandRoute) -> dict[str, Any]:
-    schema = route.command.model_json_schema(ref_template="#/components/schemas/{model}")
-    given = {"actor"} | {part[1:-1] for part in route.path.split("/") if part.startswith("{")}
-    definitions = schema.pop("$defs", {})
-    schema["properties"] = {name: value for name, value in schema["properties"].items() if name not in given}
-    schema["required"] = [name for name in schema.get("required", []) if name not in given]
-    inlined = _inline(schema, definitions)
-    return {
-        "requestBody": {"required": bool(schema["required"]), "content": {"application/json": {"schema": inlined}}},
-        "parameters": [
-            {"name": "Holdfast-Actor", "in": "header", "required": True, "schema": {"type": "string"}},
-            {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}},
-            *(
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-                for name in sorted(given - {"actor"})
-            ),
-        ],
-    }
-
-
-def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
-    """The schema with its `$ref`s written out; messages are not recursive."""
-    if isinstance(schema, dict):
-        if "$ref" in schema:
-            return _inline(definitions[schema["$ref"].rsplit("/", 1)[-1]], definitions)
-        return {name: _inline(value, definitions) for name, value in schema.items()}
-    if isinstance(schema, list):
-        return [_inline(value, definitions) for value in schema]
-    return schema

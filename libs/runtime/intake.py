@@ -1,10 +1,12 @@
 """The Kafka side of the pump: FastStream's batch subscriber over all topics of a service, acknowledged by hand.
 
-A batch is acknowledged after COMMIT, always. One that cannot be brought to an end is handed back, and fetched anew.
-Only one batch is under way at a time, and the consumer stops fetching while it is: a service far behind does not grow.
+A batch is acknowledged after COMMIT, always, together with others. One that cannot be brought to an end is handed back,
+and fetched anew. Only one batch is under way at a time, and the consumer stops fetching while it is: a service far
+behind does not grow.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
@@ -14,17 +16,26 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
+from runtime import fetch_sessions, tolerance
 from runtime.delivery import RawRecord, Reader
 from runtime.pump import Pump, Unavailable
 from runtime.settings import Settings
-from runtime.tolerance import install
 
 log = structlog.get_logger()
 
-EMPTY_POLL_MS = 10
-"""FastStream sleeps as long again after an empty poll, so this is also half of the longest idle delay."""
+SURVEY_EVERY = 5.0
+"""Seconds between two questions where the partitions end."""
+EMPTY_POLL_MS = 250
+"""How long one poll waits for a first message; one that comes is handed over at once."""
+LINGER = 0.004
+"""Seconds. What the consumer fetched ahead while a batch was handled is as little as the broker had at its beginning;
+under load the broker holds what came since, and is waited for."""
+ACKNOWLEDGE_EVERY = 0.1
+"""Seconds. Each acknowledgement costs the broker a record a partition, so those of many batches go together; what a
+crash leaves unacknowledged is handed out again, and the inbox drops it."""
 HEARTBEAT_MS = 1000
 """A replica learns by its heartbeat that others came or went, so this is what a change of shares takes."""
+A_FEW = 20
 FETCH_BYTES = 4 * 1024 * 1024
 PARTITION_FETCH_BYTES = 512 * 1024
 """What a consumer holds at most, fetched and not yet handled: bounded however far behind it is."""
@@ -35,16 +46,23 @@ class Intake:
     group acknowledged before this replica had its share, and what it handled since."""
 
     def __init__(self, settings: Settings, service: str, topics: tuple[str, ...], reader: Reader, pump: Pump) -> None:
-        install()
+        tolerance.install()
+        fetch_sessions.install()
         self._reader = reader
         self._pump = pump
         self._retry_for = settings.retry_for
         self.handled: dict[tuple[str, int], int] = {}
+        self.handled_at = asyncio.get_running_loop().time()
+        """When, by the loop's clock, a batch was last handled."""
+        self._ends: dict[TopicPartition, int] = {}
+        self._in_hand = False
+        self._oldest = self._level_at = time.time()
         self.topics = topics
         self.broker = KafkaBroker(
             settings.kafka_bootstrap.split(","),
             client_id=service,
             graceful_timeout=30.0,
+            apply_types=False,
             allow_auto_create_topics=False,
             logger=None,
         )
@@ -64,21 +82,34 @@ class Intake:
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
             parser=_parse,
             decoder=_decode,
-            listener=_Shares(self._begin_share),
+            listener=_Shares(self._begin_share, self._end_share),
             no_reply=True,
             title=service,
         )
         self._subscriber(self._handle)
+        self._subscriber.get_msg = self._gather  # type: ignore[method-assign]
+        self._batch_max = settings.batch_max
+        self._busy = False
+        """Whether the last batch was more than a few messages."""
+        self._to_acknowledge: dict[TopicPartition, int] = {}
+        self._stopping = False
+        self._acknowledging: asyncio.Task[None] | None = None
         self._looking_up: asyncio.Task[None] | None = None
+        self._surveying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Joins the group and begins to consume; raises if the broker cannot be reached."""
         await self.broker.start()
+        self._surveying = asyncio.create_task(self._survey())
+        self._acknowledging = asyncio.create_task(self._acknowledge_now_and_then())
 
     async def stop(self) -> None:
         """Finishes the batch in hand, then leaves the group, so that others take over at once."""
-        if self._looking_up:
-            self._looking_up.cancel()
+        self._stopping = True
+        for task in (self._looking_up, self._surveying, self._acknowledging):
+            if task:
+                task.cancel()
+        await self._acknowledge()
         await self.broker.stop()
 
     def assigned(self) -> set[TopicPartition]:
@@ -87,19 +118,50 @@ class Intake:
         return set(consumer.assignment()) if consumer else set()
 
     def lag(self) -> int:
-        """Messages on this replica's partitions that are not handled yet, as far as the consumer knows."""
+        """Messages on this replica's partitions that are not handled yet, as of the last survey or fetch."""
         consumer = self._subscriber.consumer
         if not consumer:
             return 0
         behind = 0
         for place in consumer.assignment():
-            end = consumer.highwater(place)
+            end = max(consumer.highwater(place) or 0, self._ends.get(place, 0))
             done = self.handled.get((place.topic, place.partition))
-            if end is not None and done is not None:
+            if done is not None:
                 behind += max(0, end - done)
+        if not behind:
+            self._level_at = time.time()
         return behind
 
+    def lag_seconds(self) -> float:
+        """Age of the oldest message that is not handled yet, 0 without one. Exact for a batch in hand, by the records'
+        timestamps; else what waits was written after all was level last, and after what was handled last."""
+        if self._in_hand:
+            since = self._oldest
+        elif self.lag():
+            since = max(self._oldest, self._level_at)
+        else:
+            return 0.0
+        return max(0.0, time.time() - since)
+
+    async def _survey(self) -> None:
+        """Asks the broker where the partitions end: a consumer that does not fetch would never learn of its lag."""
+        while True:
+            await asyncio.sleep(SURVEY_EVERY)
+            consumer = self._subscriber.consumer
+            if consumer is None:
+                continue
+            try:
+                self._ends = await consumer.end_offsets(list(consumer.assignment()))
+            except Exception as error:
+                log.info("survey_failed", error=repr(error))
+            self.lag()
+
+    async def _end_share(self, places: Collection[TopicPartition]) -> None:
+        # Before others take over, so that little is handed out twice.
+        await self._acknowledge()
+
     def _begin_share(self, places: Collection[TopicPartition]) -> None:
+        self._in_hand = False
         # Beside the consumer, not in its way: a share is taken up at once, whether the broker tells this soon or late.
         if self._looking_up:
             self._looking_up.cancel()
@@ -111,16 +173,27 @@ class Intake:
         assert consumer
         try:
             offsets = await asyncio.gather(*(consumer.committed(place) for place in places))
+            begins = await consumer.beginning_offsets(list(places))
         except Exception as error:
             log.warning("acknowledged_offsets_unknown", error=repr(error))
             return
         for place, offset in zip(places, offsets, strict=True):
-            if offset is not None:
-                at = (place.topic, place.partition)
-                self.handled[at] = max(self.handled.get(at, 0), offset)
+            at = (place.topic, place.partition)
+            self.handled[at] = max(self.handled.get(at, 0), begins[place] if offset is None else offset)
+
+    async def _gather(self, consumer: Any) -> tuple[ConsumerRecord[Any, Any], ...]:
+        """The next batch: what is ready, and under load what the broker gathered meanwhile."""
+        found = await consumer.getmany(timeout_ms=EMPTY_POLL_MS, max_records=self._batch_max)
+        records = [record for some in found.values() for record in some]
+        if self._busy and 0 < len(records) < self._batch_max:
+            found = await consumer.getmany(timeout_ms=LINGER * 1000, max_records=self._batch_max - len(records))
+            records += [record for some in found.values() for record in some]
+        self._busy = len(records) >= A_FEW
+        return tuple(records)
 
     async def _handle(self, message: KafkaMessage) -> None:
         records: tuple[ConsumerRecord[Any, Any], ...] = message.raw_message
+        self._oldest, self._in_hand = min(r.timestamp for r in records) / 1000, True
         try:
             deliveries = [
                 self._reader.record(RawRecord(r.topic, r.partition, r.offset, r.key, r.headers, r.value))
@@ -138,23 +211,42 @@ class Intake:
             return
         for record in records:
             self.handled[record.topic, record.partition] = record.offset + 1
+            self._to_acknowledge[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._in_hand = False
+        self.handled_at = asyncio.get_running_loop().time()
+        if self._stopping:
+            await self._acknowledge()
+
+    async def _acknowledge_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(ACKNOWLEDGE_EVERY)
+            await self._acknowledge()
+
+    async def _acknowledge(self) -> None:
+        """Tells the group what was handled since it was told last, all of it committed."""
+        handled, self._to_acknowledge = self._to_acknowledge, {}
+        if not handled or self._subscriber.consumer is None:
+            return
         try:
-            await message.ack()
+            await self._subscriber.consumer.commit(handled)
         except Exception as error:
             # The group moved on without us, or the broker is away. What was committed stays committed; whoever has
             # the partitions next gets these messages again, and the inbox drops them.
             log.warning("acknowledge_failed", error=repr(error))
-            await asyncio.sleep(0.1)
 
 
 class _Shares(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Calls back with every share that this replica is given."""
+    """Calls back with every share that this replica is given, and before it is taken."""
 
-    def __init__(self, begin: Callable[[Collection[TopicPartition]], None]) -> None:
-        self._begin = begin
+    def __init__(
+        self,
+        begin: Callable[[Collection[TopicPartition]], None],
+        end: Callable[[Collection[TopicPartition]], Awaitable[None]],
+    ) -> None:
+        self._begin, self._end = begin, end
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Nothing: what was handled stays handled."""
+        await self._end(revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._begin(assigned)
@@ -170,4 +262,5 @@ async def _parse(records: tuple[ConsumerRecord[Any, Any], ...], original: Callab
 
 
 async def _decode(message: KafkaMessage) -> Any:
-    return message.body
+    """The handler takes the whole message."""
+    return message

@@ -1,9 +1,20 @@
-"""Structured logs: one JSON object a line on standard output, from us and from the libraries alike."""
+"""Structured logs: one JSON object a line on standard output, from us and from the libraries alike, and nothing in it
+that `redaction.py` takes out."""
 
 import logging
 import sys
 
 import structlog
+
+from runtime.redaction import redacted
+
+# The values of a function's variables stay out of tracebacks: among them is what was sent.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+
+def _redact(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    cleaned: structlog.typing.EventDict = redacted(event)
+    return cleaned
 
 
 def configure(service: str, level: str) -> None:
@@ -25,7 +36,8 @@ def configure(service: str, level: str) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                _TRACEBACKS,
+                _redact,
                 structlog.processors.JSONRenderer(),
             ],
         )
@@ -33,7 +45,7 @@ def configure(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # These two tell of every partition and request; what matters of it we log ourselves.
-    for noisy in ("aiokafka", "uvicorn.access", "httpx", "faststream"):
+    # These tell of every partition and request, headers included; what matters of it we log ourselves.
+    for noisy in ("aiokafka", "uvicorn.access", "httpx", "httpcore", "faststream"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)

@@ -8,19 +8,43 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from runtime.access import challenge
 from runtime.decision import Refused
+from runtime.limits import Limits
 
 log = structlog.get_logger()
 
 STATUS = {
-    "no_actor": 401,
-    "bad_actor": 401,
+    "no_token": 401,
+    "invalid_token": 401,
+    "expired_token": 401,
+    "invalid_provider_key": 401,
+    "webhook_unsigned": 401,
+    "webhook_forged": 401,
+    "webhook_out_of_time": 401,
     "forbidden": 403,
+    "webhook_sender_forbidden": 403,
     "not_found": 404,
+    "day_not_closed": 404,
+    "no_such_route": 404,
+    "method_not_allowed": 405,
+    "stale_version": 412,
     "too_large": 413,
+    "invalid_content_type": 415,
+    "idempotency_key_reused": 422,
+    "rate_limited": 429,
+    "bad_request": 400,
+    "decision_failed": 500,
+    "internal_error": 500,
     "unavailable": 503,
     "overloaded": 503,
+    "webhooks_not_configured": 503,
 }
+
+TRY_AGAIN = frozenset({"request_in_flight"})
+"""Codes besides those of 429 and 503 that say when to come again."""
+RETRY = {"retry-after": "1"}
+"""Seconds. A limit of rate gives a token at least once a second."""
 
 
 def status_of(code: str) -> int:
@@ -41,13 +65,18 @@ def problem(code: str, detail: str, status: int | None = None, **more: Any) -> J
         "code": code,
         **more,
     }
-    headers = {"retry-after": "1"} if status == 503 else None
+    headers = challenge(code) if status == 401 else RETRY if status in (429, 503) or code in TRY_AGAIN else None
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-async def on_refused(_: Request, error: Exception) -> JSONResponse:
-    """FastAPI's handler for `Refused`."""
+async def on_refused(request: Request, error: Exception) -> JSONResponse:
+    """FastAPI's handler for `Refused`. Who cannot say who they are is limited by address."""
     assert isinstance(error, Refused)
+    if status_of(error.code) == 401:
+        limits: Limits | None = request.app.state.access.limits
+        client = request.client.host if request.client else ""
+        if limits and not limits.admits(f"address:{client}"):
+            error = limits.refused()
     return problem(error.code, error.reason)
 
 
@@ -83,4 +112,4 @@ async def on_away(request: Request, error: Exception) -> JSONResponse:
 async def on_fault(request: Request, error: Exception) -> JSONResponse:
     """A fault of ours."""
     log.error("request_failed", path=request.url.path, error=repr(error))
-    return problem("internal_error", "this request met a fault of ours; it is logged", 500)
+    return problem("internal_error", "this request met a fault of ours; it is logged")

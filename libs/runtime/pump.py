@@ -8,7 +8,7 @@ refuses is halved until the message that spoils it stands alone; that one parks 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
 import asyncpg
@@ -23,6 +23,7 @@ from runtime.delivery import Delivery, Origin
 from runtime.fold import Failed, Refusal
 from runtime.metrics import Metrics
 from runtime.repository import ConcurrentUpdate
+from runtime.tracing import Spans, passed_on
 
 log = structlog.get_logger()
 
@@ -65,15 +66,27 @@ class Pump:
     """Brings groups of deliveries to their effect. One per process; `run` is its only worker, so that batches of one
     process never wait for each other's locks."""
 
-    def __init__(self, service: Service, pool: Pool, clock: Clock, metrics: Metrics, *, batch_max: int = 500) -> None:
+    def __init__(
+        self,
+        service: Service,
+        pool: Pool,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        batch_max: int = 500,
+        spans: Spans | None = None,
+    ) -> None:
         self.handler = Handler(service, clock)
         self._pool = pool
         self._metrics = metrics
+        self._spans = spans
         self._batch_max = batch_max
         self._size = min(FIRST_SIZE, batch_max)
         self._queue: asyncio.Queue[_Group] = asyncio.Queue()
         self._in_doubt: dict[int, Answer] = {}
         self._fault: str = ""
+        self.busy_since: float | None = None
+        """Since when, by the loop's clock, nothing came of what is under way; None while nothing is."""
         self.born_due = 0
         """Transactions committed that set a timer to a moment already past."""
         self.published: Callable[[], None] = lambda: None
@@ -108,7 +121,9 @@ class Pump:
             while size < self._batch_max and not self._queue.empty():
                 groups.append(self._queue.get_nowait())
                 size += len(groups[-1].deliveries)
+            self.busy_since = asyncio.get_running_loop().time()
             await self._handle(groups)
+            self.busy_since = None
             for _ in groups:
                 self._queue.task_done()
 
@@ -172,6 +187,7 @@ class Pump:
                 return first + await self._insist(deliveries[middle:], give_up_at)
             else:
                 self._fault = ""
+                self.busy_since = asyncio.get_running_loop().time()
                 return answers
 
     async def _spoiled(self, delivery: Delivery, error: Exception, give_up_at: float) -> Answer:
@@ -185,13 +201,15 @@ class Pump:
         return answer
 
     async def _transact(self, deliveries: Sequence[Delivery]) -> list[Answer]:
-        with self._metrics.batch_seconds.time():
+        span = self._spans.batch() if self._spans else None
+        context = span.context if span else passed_on
+        with self._metrics.batch_seconds.time(), nullcontext() if span is None else span.around(deliveries):
             async with self._pool.acquire(timeout=CONNECT_WITHIN) as connection:
                 transaction = connection.transaction()
                 await transaction.start()
                 began = asyncio.get_running_loop().time()
                 try:
-                    batch = await self.handler.apply(connection, deliveries, in_doubt=self._in_doubt)
+                    batch = await self.handler.apply(connection, deliveries, in_doubt=self._in_doubt, context=context)
                 except BaseException:
                     await _roll_back(connection, transaction)
                     raise
@@ -208,6 +226,8 @@ class Pump:
             self._size = min(self._batch_max, max(self._size, len(batch.live) * 2))
         self.born_due += batch.timer_due
         self._metrics.count(deliveries, batch.answers)
+        if span:
+            span.end(deliveries, batch.answers)
         if batch.records:
             self.published()
         return [batch.answers[id(delivery)] for delivery in deliveries]

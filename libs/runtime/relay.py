@@ -12,9 +12,8 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from aiokafka.partitioner import murmur2
 
-from contracts.message import PARTITIONS
+from contracts.partition import partition_of
 from runtime import outbox, parking
 from runtime.db import Connection
 from runtime.metrics import Metrics
@@ -130,11 +129,6 @@ class KafkaSender:
                 log.warning("producer_not_stopped", error=repr(error))
 
 
-def partition_of(key: bytes) -> int:
-    """The partition Kafka's default partitioner gives a key."""
-    return int(murmur2(key) & 0x7FFFFFFF) % PARTITIONS
-
-
 class Relay:
     """Runs `run` as a task; `wake` after a commit that filled the outbox."""
 
@@ -158,6 +152,8 @@ class Relay:
         self._awake = asyncio.Event()
         self.fault = ""
         self.leading = False
+        self.moved_at = asyncio.get_running_loop().time()
+        """When, by the loop's clock, the outbox was last published or found empty, or another was found to lead."""
 
     def wake(self) -> None:
         """Look at the outbox now."""
@@ -187,6 +183,7 @@ class Relay:
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
                 self.fault = ""
+                self.moved_at = asyncio.get_running_loop().time()
                 await asyncio.sleep(0.5)
             self.leading = True
             poll = BUSY_POLL
@@ -218,6 +215,7 @@ class Relay:
                 await parking.set_aside(connection, error.row, str(error))
             return 1
         self.fault = ""
+        self.moved_at = asyncio.get_running_loop().time()
         self._metrics.sent.inc(len(rows))
         return len(rows)
 

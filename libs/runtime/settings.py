@@ -4,14 +4,18 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from runtime.signatures import Keys, keys_of
+
 PREFIX = "HOLDFAST_"
+DEVELOPMENT_ISSUER = "https://development.holdfast.invalid"
+"""What the development issuer calls itself. Nobody can own the name, and production does not take it."""
 
 
-class _FromFiles(PydanticBaseSettingsSource):
+class FromFiles(PydanticBaseSettingsSource):
     """`HOLDFAST_DATABASE_URL_FILE=PATH` reads the value from that file, so secrets stay out of the environment."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -23,10 +27,18 @@ class _FromFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in values.items() if value is not None}
 
 
+def _trustworthy(issuer: str, keys_url: str | None) -> None:
+    if issuer == DEVELOPMENT_ISSUER:
+        raise ValueError("production does not believe the development issuer; set HOLDFAST_OIDC_ISSUER to your own")
+    for address in (issuer, keys_url or issuer):
+        if not address.startswith("https://"):
+            raise ValueError(f"tokens are believed by what {address!r} says: in production that has to be on https")
+
+
 class Settings(BaseSettings):
     """One service's settings. Times are seconds."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr
     kafka_bootstrap: str = Field(description="host:port, several separated by commas")
@@ -34,26 +46,68 @@ class Settings(BaseSettings):
     clock: str = Field(default="real", description="'real', or 'virtual:PATH' outside production")
     host: str = "127.0.0.1"
     port: int = 8200
+    oidc_issuer: str = Field(
+        default=DEVELOPMENT_ISSUER, description="whose tokens are believed: the `iss` they must have, an https address"
+    )
+    oidc_audience: str = Field(default="holdfast", min_length=1, description="the `aud` that tokens must have")
+    oidc_keys_url: str | None = Field(
+        default=None, description="address of the issuer's JWKS; unset: by OpenID Connect Discovery"
+    )
+    oidc_keys_file: Path | None = Field(default=None, description="file that holds the issuer's JWKS, instead")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     migrate: bool = Field(default=True, description="apply migrations at start")
+    stall_after: float = Field(default=30, gt=0, description="after so long without progress /readyz says so")
+    otlp_endpoint: str = Field(
+        default="", pattern="^(https?://.+)?$", description="address of an OTLP collector (HTTP); unset: no traces"
+    )
 
     batch_max: int = Field(default=500, ge=1, le=5_000, description="most messages in one transaction")
     intake_max: int = Field(default=2_000, ge=1, description="most HTTP commands waiting at once; more are told 503")
+    rate_limit_per_second: float = Field(
+        default=50, description="requests a second of one caller, by each replica; 0: as many as they like"
+    )
+    rate_limit_burst: int = Field(default=200, ge=1, description="how many of them may come at once")
+    answers_kept_days: int = Field(
+        default=400, ge=1, description="how long the answer to a request with an Idempotency-Key is kept"
+    )
     http_wait: float = Field(default=10, gt=0, description="how long an HTTP command waits for its transaction")
     retry_for: float = Field(
         default=90, gt=0, description="how long a Kafka batch is retried before it is fetched anew"
     )
     timer_poll: float = Field(default=0.25, gt=0, description="how often due timers are looked for")
     relay_max: int = Field(default=2_000, ge=1, le=10_000, description="most outbox rows sent in one go")
-    session_timeout: float = Field(
-        default=10, ge=1, description="after this silence Kafka gives a replica's share away"
-    )
+    session_timeout: float = Field(default=6, ge=1, description="after this silence Kafka gives a replica's share away")
     poll_interval: float = Field(default=300, ge=10, description="Kafka's limit between two polls of a consumer")
+
+    webhook_secrets: SecretStr = Field(
+        default=SecretStr(""),
+        description="SENDER=whsec_BASE64, several separated by blanks, also of one sender; without any, no webhooks",
+    )
+
+    @property
+    def webhook_keys(self) -> Keys:
+        """`webhook_secrets`, ready to verify with."""
+        return keys_of(self.webhook_secrets.get_secret_value())
+
+    @field_validator("rate_limit_per_second")
+    @classmethod
+    def _once_a_second(cls, per_second: float) -> float:
+        if per_second != 0 and not 1 <= per_second <= 1e6:
+            raise ValueError("rate_limit_per_second is 0 (no limit) or 1 and more")
+        return per_second
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _well_written(cls, secrets: SecretStr) -> SecretStr:
+        keys_of(secrets.get_secret_value())
+        return secrets
 
     @model_validator(mode="after")
     def _no_toys_in_production(self) -> "Settings":
         if self.environment == "production" and self.clock != "real":
             raise ValueError("the virtual clock is for development and tests; set HOLDFAST_ENVIRONMENT accordingly")
+        if self.environment == "production":
+            _trustworthy(self.oidc_issuer, self.oidc_keys_url)
         if self.retry_for >= self.poll_interval:
             raise ValueError("retry_for must stay below poll_interval, or Kafka takes the partitions away mid-batch")
         return self
@@ -67,4 +121,4 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _FromFiles(settings_cls)
+        return init_settings, env_settings, FromFiles(settings_cls)

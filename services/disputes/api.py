@@ -2,32 +2,33 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from contracts.disputes import ConfirmReturn, OpenDispute, RuleDispute, ShipReplacement, ShipReturn, WithdrawDispute
 from contracts.message import Id, Role
 from disputes.case import Status
 from disputes.repository import PAGE_LIMIT, list_cases
 from disputes.rules import not_found, takes_part
+from disputes.shapes import Cases, CaseShown
 from disputes.views import case_summary, case_view
 from runtime.access import actor_of
 from runtime.decision import Ref
-from runtime.http import Api, command
+from runtime.http import Api, command, shown, shows
 
 router = APIRouter()
 
 
-@router.get("/disputes/{dispute_id}")
-async def read_dispute(request: Request, dispute_id: Id) -> dict[str, Any]:
+@router.get("/disputes/{dispute_id}", **shows(CaseShown))
+async def read_dispute(request: Request, dispute_id: Id) -> Response:
     """One case as the actor may see it; not_found for buyers and sellers who have no part in it."""
     actor = await actor_of(request)
     found = await request.app.state.repository.get(request.app.state.pool, Ref("disputes", dispute_id))
     if found is None or not takes_part(found.state, actor.role, actor.id):
         raise not_found()
-    return case_view(found.state, found.version, actor.role)
+    return shown(case_view(found.state, found.version, actor.role), found.version)
 
 
-@router.get("/disputes")
+@router.get("/disputes", **shows(Cases))
 async def read_disputes(
     request: Request,
     order_id: Id | None = None,

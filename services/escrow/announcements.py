@@ -27,7 +27,7 @@ from contracts.payments import ChargebackReceived
 from escrow.effects import Effects, act
 from escrow.operations import ESCROW
 from escrow.process import Act
-from escrow.state import Concern, Escrow, Group, Standing, State, at_rest, carried, every_line, legs, lines_of, mark
+from escrow.state import PAID, Concern, Escrow, Group, State, at_rest, carried, every_line, legs, lines_of, mark
 from runtime.decision import TimeUp
 
 
@@ -196,7 +196,7 @@ def concern(
 
 def _subjects(order: Escrow, group: Group, message: Message | TimeUp) -> dict[str, tuple[int, ...]]:
     if isinstance(message, TimeUp):
-        unanswered = (leg for each in group for leg in legs(order, each) if leg.standing is not Standing.SUCCEEDED)
+        unanswered = (leg for each in group for leg in legs(order, each) if leg.standing not in PAID)
         return {leg.id: carried(order, leg) for leg in unanswered}
     about = getattr(message, "operation_id", None) or getattr(message, "chargeback_id", order.order_id)
     return {str(about): lines_of(group)}

@@ -1,25 +1,39 @@
-"""Escrow over HTTP: one order's money, the operators' queue and their two commands, and the proof of money."""
+"""Escrow over HTTP: one order's money, the operators' queue and their two commands, and the proof of money. Buyers and
+sellers read of their own orders only, and a seller nothing of how the buyer pays (E10)."""
 
+import asyncio
+from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from contracts.escrow import RecordOperationResult, RetryOperation
-from contracts.message import Id
+from contracts.message import Actor, Id, Role
+from escrow.reconciliation import BOOK
 from escrow.repository import PAGE_LIMIT, operator_queue, overdue
-from escrow.views import escrow_view, queue_entry
+from escrow.shapes import EscrowShown, OrderMoneyShown, Overdue, Queue
+from escrow.views import escrow_view, money_view, queue_entry, takes_part
+from escrow.watches import WATCHES
+from escrow.whereabouts import where
 from ledger.order_money import order_money
 from ledger.proof import prove
-from runtime.http import Api, command, query
+from ledger.shapes import ReconciliationShown
+from ledger.statements import MAX_STATEMENT_BYTES, STATEMENT_BODY, read_statement, reconcile, reconciliation
+from ledger.statements import PAGE_LIMIT as DIFFERENCES_LIMIT
+from runtime.access import actor_of, staff_of
+from runtime.decision import Ref, Refused
+from runtime.http import Api, body_of, command, shows
+from runtime.shapes import MoneyProof
 
 router = APIRouter()
 
 
-@router.get("/operator-queue")
+@router.get("/operator-queue", **shows(Queue))
 async def read_operator_queue(
     request: Request, after: Id | None = None, limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50
 ) -> dict[str, Any]:
     """Orders that wait for an operator, by id. Go on with `after` = `next` until it is null."""
+    await staff_of(request)
     found = await operator_queue(request.app.state.pool, after=after or "", limit=limit + 1)
     page = found[:limit]
     return {
@@ -28,27 +42,92 @@ async def read_operator_queue(
     }
 
 
-@router.get("/overdue")
+@router.get("/overdue", **shows(Overdue))
 async def read_overdue(request: Request, limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50) -> dict[str, Any]:
     """Orders that should have moved by now and did not: always empty while the timers run."""
+    await staff_of(request)
     found = await overdue(request.app.state.pool, request.app.state.clock.now(), limit=limit)
     return {"orders": [escrow_view(order, version) for order, version in found]}
 
 
-@router.get("/money/proof")
+@router.get("/money/proof", **shows(MoneyProof))
 async def read_proof(request: Request) -> dict[str, Any]:
     """The whole book, counted again from one consistent snapshot (X1)."""
+    await staff_of(request)
     async with request.app.state.pool.acquire() as connection:
         proof = await prove(connection)
     return proof.to_dict()
 
 
-@router.get("/money/orders/{order_id}")
+@router.get("/money/orders/{order_id}", **shows(OrderMoneyShown))
 async def read_order_money(request: Request, order_id: Id) -> dict[str, Any]:
-    """Where the money of one order is, and every step it took (E11)."""
+    """Where the money of one order is, and every step it took (E11). `where` has each part of each line: whose it is to
+    be (`owner`), who has it now (`held_by`, `place`, `since`), by when it is to move (`expected_at`, `overdue`) and the
+    `reference` to ask for; `lies` the sums by currency and place; `legs` what moved and `pending` what is reserved. A
+    seller's view holds what concerns the seller."""
+    actor, found = await _found(request, order_id)
     async with request.app.state.pool.acquire() as connection:
         money = await order_money(connection, order_id)
-    return money.to_dict()
+    now = request.app.state.clock.now()
+    return money_view(money, actor.role) | {"where": where(found.state, money, now, actor.role)}
+
+
+@router.get("/escrow/{order_id}", **shows(EscrowShown))
+async def read_escrow(request: Request, response: Response, order_id: Id) -> dict[str, Any]:
+    """Where each line's money stands, until when, and what happens on silence."""
+    actor, found = await _found(request, order_id)
+    response.headers["etag"] = f'"{found.version}"'
+    return escrow_view(found.state, found.version, actor.role)
+
+
+async def _found(request: Request, order_id: str) -> tuple[Actor, Any]:
+    """Who asks, and the order, if it exists for them."""
+    actor = await actor_of(request)
+    found = await request.app.state.repository.get(request.app.state.pool, Ref("escrow", order_id))
+    if found is None or not takes_part(found.state, actor):
+        raise Refused("not_found", "there is no such order here; check the order id")
+    return actor, found
+
+
+@router.post("/reconciliations", **shows(ReconciliationShown), openapi_extra=STATEMENT_BODY)
+async def compare_statement(request: Request) -> dict[str, Any]:
+    """Compares a provider's daily statement with this book, keeps the result and answers with it, as the read does. The
+    same statement against the same book is the same revision; a corrected statement, or a book that has moved on since,
+    supersedes it and leaves it in `history`. Operators and services only; a statement may have 64 MiB."""
+    clerk = await _clerk(request)
+    body = await body_of(request, MAX_STATEMENT_BYTES)
+    try:
+        statement = await asyncio.to_thread(read_statement, body)
+    except ValueError as error:
+        raise Refused("invalid_data", str(error)) from None
+    async with request.app.state.pool.acquire() as connection:
+        now = request.app.state.clock.now()
+        return await reconcile(connection, statement, BOOK, now=now, by=f"{clerk.role}:{clerk.id}")
+
+
+@router.get("/reconciliations/{day}", **shows(ReconciliationShown))
+async def read_reconciliation(
+    request: Request,
+    day: date,
+    provider: Id,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    limit: Annotated[int, Query(ge=1, le=DIFFERENCES_LIMIT)] = DIFFERENCES_LIMIT,
+) -> dict[str, Any]:
+    """What is known of a provider's day: totals by currency, causes counted, and differences behind position `after`,
+    each with what to do. Go on with `after` = `next` until it is null."""
+    await _clerk(request)
+    async with request.app.state.pool.acquire() as connection:
+        found = await reconciliation(connection, provider, day, after=after, limit=limit)
+    if found is None:
+        raise Refused("not_found", "no statement of this provider and day was compared; post it to /reconciliations")
+    return found
+
+
+async def _clerk(request: Request) -> Actor:
+    actor = await actor_of(request)
+    if actor.role not in (Role.OPERATOR, Role.SERVICE):
+        raise Refused("forbidden", "only operators and services compare statements")
+    return actor
 
 
 API = Api(
@@ -56,6 +135,7 @@ API = Api(
         command("/escrow/{order_id}/operations/{operation_id}/retry", RetryOperation),
         command("/escrow/{order_id}/operations/{operation_id}/result", RecordOperationResult),
     ),
-    queries=(query("/escrow/{order_id}", "escrow", escrow_view),),
+    queries=(),
     routers=(router,),
+    watches=WATCHES,
 )

@@ -235,6 +235,10 @@ REASONS = (
     " stays on that account and an operator is asked. A line that was released or refunded before is not touched.",
     "While the bank decides, everything else about the line is postponed: after a reversal it is decided in the order"
     " in which it came; after a loss nothing moves any more, and nothing is refunded twice.",
+    "No refund is sent while a bank holds money of the order back, whoever asks for it. A refund that was under way"
+    " when the bank took the money goes its way, but one that failed, or never arrived, is not sent again: an operator"
+    " waits for a reversal and retries, or records `by_bank`, and what stood ready for the refund is set against what"
+    " the bank took.",
     "What a deposit pays for a line that the bank took meanwhile is set against the chargeback, not refunded.",
     "An operation without an answer is asked for and never sent under a new id. A failed one is, after a wait, and"
     " beyond its tries only by an operator. An answer that comes late, in any state that still waits for it, counts.",

@@ -34,6 +34,7 @@ from escrow.announcements import concern
 from escrow.process import ReminderDue
 from escrow.questions import owned
 from escrow.state import (
+    PAID,
     Chargeback,
     Escrow,
     Kept,
@@ -49,6 +50,7 @@ from escrow.state import (
     operation,
     tranches_of,
     with_operation,
+    withheld,
 )
 from ledger.postings import Posting
 from runtime.decision import Refused, TimeUp
@@ -190,7 +192,7 @@ def _success(order: Escrow, asked: Operation, now: datetime) -> Heard:
     lines = carried(order, asked)
     if asked.standing is Standing.SUCCEEDED:
         return Heard(order, note="known already")
-    if asked.standing is Standing.FAILED and lines != asked.lines:
+    if asked.standing is Standing.BY_BANK or (asked.standing is Standing.FAILED and lines != asked.lines):
         return _contradiction(order, asked, now)
     match asked.kind, asked.standing:
         case OperationKind.PAYOUT, Standing.SENT:
@@ -203,7 +205,7 @@ def _success(order: Escrow, asked: Operation, now: datetime) -> Heard:
 
 
 def _failure(order: Escrow, asked: Operation, now: datetime) -> Heard:
-    if asked.standing is Standing.FAILED:
+    if asked.standing in (Standing.FAILED, Standing.BY_BANK):
         return Heard(order, note="known already")
     if asked.standing is Standing.SUCCEEDED:
         return _contradiction(order, asked, now)
@@ -273,6 +275,9 @@ def _given_back(order: Escrow, message: ChargebackReversed, now: datetime) -> He
     if known.amount != message.amount.amount:
         differs = concern(order, known.id, "chargeback_amount_differs", every_line(order), now)
         order, messages = differs.order, tuple(differs.messages)
+    if any(each.standing is Standing.BY_BANK for each in order.operations):
+        late = concern(order, known.id, "chargeback_reversed_late", every_line(order), now)
+        order, messages = late.order, (*messages, *late.messages)
     suspended = [each.line_no for each in order.tranches if each.chargeback_id is not None]
     if open_chargeback(order) or not suspended:
         return Heard(order, (), messages, postings, "no line goes on by it")
@@ -292,7 +297,7 @@ def _retry(order: Escrow, message: RetryOperation, now: datetime) -> Heard:
     if asked is None:
         raise Refused("unknown_operation", f"order {order.order_id} has no operation {message.operation_id}")
     lines = carried(order, asked)
-    if not lines or asked.standing is Standing.SUCCEEDED:
+    if not lines or asked.standing in PAID:
         raise Refused("already_answered", f"{asked.id} succeeded or was sent again already; see the order's operations")
     return Heard(order, lines)
 
@@ -300,9 +305,11 @@ def _retry(order: Escrow, message: RetryOperation, now: datetime) -> Heard:
 def _recorded(order: Escrow, message: RecordOperationResult, now: datetime) -> Heard:
     """What an operator found out: the answer to an operation, or the end of any other entry of the queue."""
     asked = operation(order, message.operation_id)
-    answered = asked is None or not carried(order, asked) or asked.standing is Standing.SUCCEEDED
+    answered = asked is None or not carried(order, asked) or asked.standing in PAID
     if asked is None or answered:
         return _closed(order, message.operation_id)
+    if message.result is OperationResult.BY_BANK:
+        return _paid_by_bank(order, asked)
     if asked.kind is OperationKind.CLAIM:
         raise Refused("claim_needs_answer", "only the deposits service answers a claim: retry it")
     if message.result is OperationResult.SUCCEEDED:
@@ -310,6 +317,14 @@ def _recorded(order: Escrow, message: RecordOperationResult, now: datetime) -> H
     if asked.standing is Standing.FAILED:
         raise Refused("already_answered", f"{asked.id} is known to have failed: retry it")
     return _failure(order, asked, now)
+
+
+def _paid_by_bank(order: Escrow, asked: Operation) -> Heard:
+    """The refund is given up: what stood ready for it is set against what the bank took."""
+    if not withheld(order, asked):
+        raise Refused("no_chargeback", "only a refund known to have failed, while a chargeback stands, is the bank's")
+    taken = with_operation(order, replace(asked, standing=Standing.BY_BANK))
+    return Heard(taken, carried(order, asked), (), money.refund_by_bank(order, asked))
 
 
 def _closed(order: Escrow, about: str) -> Heard:

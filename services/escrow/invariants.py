@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from escrow.process import Move
 from escrow.saga import ESCROW
-from escrow.state import RESTING, Escrow, Standing, State, Tranche, legs
+from escrow.state import PAID, RESTING, Escrow, Standing, State, Tranche, legs
 
 PAUSING = frozenset(
     move.to for _, _, move in ESCROW.moves() if isinstance(move, Move) and move.pauses and move.to is not None
@@ -56,7 +56,7 @@ def _adds_up(order: Escrow, tranche: Tranche) -> Iterator[str]:
     }
     if not whole.get(tranche.state, True):
         yield f"rests with release {tranche.to_seller} + fee {tranche.fee} + refund {tranche.to_buyer}"
-    paid = all(leg.standing is Standing.SUCCEEDED for leg in legs(order, tranche))
+    paid = all(leg.standing in PAID for leg in legs(order, tranche))
     if tranche.state in whole and not paid:
         yield "rests before everyone was paid"
 

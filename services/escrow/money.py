@@ -152,6 +152,18 @@ def refund_succeeded(order: Escrow, operation: Operation) -> tuple[Posting, ...]
     )
 
 
+def refund_by_bank(order: Escrow, operation: Operation) -> tuple[Posting, ...]:
+    """A refund that never left stands in for what the buyer's bank took."""
+    return _move(
+        order,
+        f"{operation.id}/by-bank",
+        refund_transit(order),
+        suspense(order, order.presentment),
+        operation.amount,
+        "chargeback",
+    )
+
+
 def recover(order: Escrow, claim: Operation, paid: int, into: Account) -> tuple[Posting, ...]:
     """What the buyer won after the release: `paid` by the deposit, the rest by the platform's fund (P8)."""
     deposits = Account(Kind.CLAIMS, DEPOSITS, order.presentment)

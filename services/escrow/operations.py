@@ -2,6 +2,7 @@
 
 One operation is asked for under one id, for a group of lines. An answer that is missing means that nobody knows whether
 money moved: it is asked for, never taken for a failure. Only what is known to have failed is sent under a new id.
+No refund leaves while a bank holds the order's money back, whoever asks for it and however often.
 """
 
 from datetime import datetime
@@ -26,9 +27,11 @@ from escrow.state import (
     legs,
     lines_of,
     mark,
+    open_chargeback,
     operation,
     tranches_of,
     with_operation,
+    withheld,
 )
 
 ESCROW = Actor(id="escrow", role=Role.SERVICE)
@@ -56,7 +59,7 @@ def send_again(order: Escrow, group: Group, message: Message, now: datetime) -> 
     waiting = frozenset(lines_of(group))
     effects = Effects(order)
     for leg in _legs(order, group):
-        if leg.standing is Standing.FAILED:
+        if leg.standing is Standing.FAILED and not withheld(order, leg):
             sent = send(effects.order, leg.kind, tranches_of(effects.order, waiting & set(carried(order, leg))))
             effects = Effects(sent.order, (*effects.messages, *sent.messages), (*effects.postings, *sent.postings))
     return effects
@@ -77,7 +80,7 @@ def ask_what_became(order: Escrow, group: Group, message: Message, now: datetime
 def repeat_operation(order: Escrow, group: Group, message: OperationNotFound, now: datetime) -> Effects:
     """send it again under the same operation id: it never arrived"""
     lost = operation(order, message.operation_id)
-    if lost is None:
+    if lost is None or (lost.kind is REFUND and open_chargeback(order)):
         return Effects(order)
     return Effects(with_operation(order, replace(lost, repeats=lost.repeats + 1)), (_command(order, lost),))
 
@@ -96,13 +99,18 @@ def fresh_tries(order: Escrow, group: Group, message: Message, now: datetime) ->
 
 
 def send(order: Escrow, kind: OperationKind, group: Group) -> Effects:
-    """One new operation for the sum of the group; nothing at all when that sum is zero."""
+    """One new operation for the sum of the group; nothing at all when that sum is zero. A refund that must not leave
+    now counts as failed from the start."""
     amounts = [getattr(tranche, _AMOUNT[kind]) for tranche in group]
     lines = tuple(tranche.line_no for tranche, amount in zip(group, amounts, strict=True) if amount)
     if not lines:
         return Effects(order)
     new = Operation(operation_id(kind, order.order_id, len(order.operations) + 1), kind, lines, sum(amounts))
+    kept_back = kind is REFUND and open_chargeback(order)
+    new = replace(new, standing=Standing.FAILED) if kept_back else new
     sent = mark(replace(order, operations=(*order.operations, new)), lines, queries=0, **{_FIELD[kind]: new.id})
+    if kept_back:
+        return Effects(sent)
     return Effects(sent, (_command(order, new),), money.reserve_payout(order, new) if kind is PAYOUT else ())
 
 

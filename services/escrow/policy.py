@@ -53,6 +53,16 @@ class Policy:
         default=(timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=3))
     )
     """After the first failure, the second, …; one failure more goes to an operator."""
+    refund_arrives: Mapping[str, timedelta] = field(
+        default_factory=lambda: {
+            "alipay": timedelta(days=2),
+            "bank_transfer": timedelta(days=5),
+            "western_union": timedelta(days=7),
+        }
+    )
+    """By method of payment; what is not here, cards of all kinds, is `refund_arrives_otherwise`."""
+    refund_arrives_otherwise: timedelta = timedelta(days=10)
+    payout_arrives: timedelta = timedelta(days=3)
 
 
 _FIRST = Policy(
@@ -95,6 +105,17 @@ def valid_at(moment: datetime) -> Policy:
 def of(order: Escrow) -> Policy:
     """The version the order keeps."""
     return _BY_VERSION[order.policy]
+
+
+def refund_arrives(order: Escrow) -> timedelta:
+    """How long after the decision the buyer is to have a refund."""
+    policy = of(order)
+    return policy.refund_arrives.get(order.method, policy.refund_arrives_otherwise)
+
+
+def payout_arrives(order: Escrow) -> timedelta:
+    """How long after the release the seller is to have the payout."""
+    return of(order).payout_arrives
 
 
 def fee(order: Escrow, category: str, amount: int) -> int:

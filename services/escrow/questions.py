@@ -10,7 +10,7 @@ from contracts.money import share
 from contracts.orders import OrderDelivered, ReceiptConfirmed
 from escrow import policy
 from escrow.policy import Undelivered
-from escrow.state import Escrow, OperationKind, Standing, Tranche, legs, open_chargeback, operation
+from escrow.state import PAID, Escrow, OperationKind, Standing, Tranche, legs, open_chargeback, operation, withheld
 
 
 class Whereabouts(StrEnum):
@@ -36,6 +36,7 @@ class Overdue(StrEnum):
     SEND_AGAIN = "send_again"
     ASK = "ask"
     GIVE_UP = "give_up"
+    BANK_HAS_IT = "bank_has_it"
 
 
 class Ending(StrEnum):
@@ -56,6 +57,7 @@ class Errand(StrEnum):
     BOTH = "both"
     CLAIM = "claim"
     UNANSWERED = "unanswered"
+    BANK_HAS_IT = "bank_has_it"
 
 
 def was_stopped(order: Escrow, tranche: Tranche, message: Message, now: datetime) -> bool:
@@ -147,14 +149,17 @@ def queries_left(order: Escrow, tranche: Tranche, message: Message, now: datetim
 
 def overdue(order: Escrow, tranche: Tranche, message: Message, now: datetime) -> Overdue:
     """did the operation fail, or is its answer missing?"""
-    if any(leg.standing is Standing.FAILED for leg in legs(order, tranche)):
+    waiting = [leg for leg in legs(order, tranche) if leg.standing not in PAID]
+    if any(leg.standing is Standing.FAILED and not withheld(order, leg) for leg in waiting):
         return Overdue.SEND_AGAIN if tries_left(order, tranche, message, now) else Overdue.GIVE_UP
+    if all(withheld(order, leg) for leg in waiting):
+        return Overdue.BANK_HAS_IT
     return Overdue.ASK if queries_left(order, tranche, message, now) else Overdue.GIVE_UP
 
 
 def all_paid(order: Escrow, tranche: Tranche, message: Message, now: datetime) -> bool:
     """have both buyer and seller been paid?"""
-    return all(leg.standing is Standing.SUCCEEDED for leg in legs(order, tranche))
+    return all(leg.standing in PAID for leg in legs(order, tranche))
 
 
 def whole_line(order: Escrow, tranche: Tranche, message: Message, now: datetime) -> bool:
@@ -180,6 +185,8 @@ def errand(order: Escrow, tranche: Tranche, message: RetryOperation, now: dateti
         return Errand.CLAIM
     if named is None or named.standing is not Standing.FAILED:
         return Errand.UNANSWERED
+    if withheld(order, named):
+        return Errand.BANK_HAS_IT
     if 0 < tranche.to_buyer < tranche.presented:
         return Errand.BOTH
     return Errand.PAYOUT if named.kind is OperationKind.PAYOUT else Errand.REFUND

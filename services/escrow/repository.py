@@ -26,12 +26,20 @@ ORDER BY due_at, id
 LIMIT $2
 """
 
+_IN_QUEUE = "SELECT count(*) FROM escrow WHERE with_operator"
+
 _decode = msgspec.json.Decoder(Escrow).decode
 
 
 async def operator_queue(pool: Any, *, after: str = "", limit: int = PAGE_LIMIT) -> list[tuple[Escrow, int]]:
     """Orders that wait for an operator, with their versions, by id; go on with the last id as `after`."""
     return [(_decode(row["state"]), row["version"]) for row in await pool.fetch(_QUEUE, after, limit)]
+
+
+async def queued(connection: Any) -> int:
+    """How many orders wait for an operator."""
+    count: int = await connection.fetchval(_IN_QUEUE)
+    return count
 
 
 async def overdue(

@@ -221,7 +221,8 @@ ESCROW = Process(START, resting=RESTING, by_hand=(WITH_OPERATOR,), rows=[
     on(TimeUp,              *MOVING_OUT, then=either(overdue, {
         Overdue.SEND_AGAIN: stay(do=[send_again], within=policy.answer),
         Overdue.ASK:        stay(do=[ask_what_became], within=policy.answer),
-        Overdue.GIVE_UP:    go(WITH_OPERATOR, do=[ask_operator("operation_unanswered")])})),
+        Overdue.GIVE_UP:    go(WITH_OPERATOR, do=[ask_operator("operation_unanswered")]),
+        Overdue.BANK_HAS_IT: go(WITH_OPERATOR, do=[ask_operator("refund_beside_chargeback")])})),
     on(OperationNotFound,   *MOVING_OUT, do=[repeat_operation], within=policy.answer),
     on(DepositClaimed,      RECOVERING, WITH_OPERATOR, then=either(whole_line, {
         True:  go(REFUNDING, do=[refund_recovered, send_refund], within=policy.answer),
@@ -240,7 +241,9 @@ ESCROW = Process(START, resting=RESTING, by_hand=(WITH_OPERATOR,), rows=[
         Errand.REFUND:     go(REFUNDING, do=[fresh_tries, send_again], within=policy.answer),
         Errand.BOTH:       go(SETTLING, do=[fresh_tries, send_again], within=policy.answer),
         Errand.CLAIM:      go(RECOVERING, do=[fresh_tries, claim_again], within=policy.answer),
-        Errand.UNANSWERED: no("operation_unanswered", "money may have moved: record first what became of it")})),
+        Errand.UNANSWERED: no("operation_unanswered", "money may have moved: record first what became of it"),
+        Errand.BANK_HAS_IT: no("chargeback_open", "the buyer has it from the bank: wait for a reversal, or record"
+                                                  " by_bank")})),
     on((PayoutFailed, RefundFailed), WITH_OPERATOR, then=stay()),
     on(PayoutSucceeded,     AFTER_RELEASE, *RULED, CHARGEBACK, CHARGED_BACK, then=stay()),
     ignore(OperationNotFound, WITH_OPERATOR, because="the operator decides what is sent"),

@@ -35,9 +35,15 @@ def decide(before: Escrow | None, message: Message | TimeUp, now: datetime, look
     if not isinstance(message, OrderPaid | LatePaymentReceived):
         return _nothing_known(heard_as)
     so_far = Walk(begin(message))
+    banks = [recalled(each) for each in before.kept] if before else []
+    if isinstance(message, LatePaymentReceived):
+        # It is refunded at once: what its bank took already must be known by then.
+        for each in banks:
+            _take_in(so_far, each, now)
+        banks = []
     walk(ESCROW, so_far, message, every_line(so_far.order), now)
-    for each in before.kept if before else ():
-        _take_in(so_far, recalled(each), now)
+    for each in banks:
+        _take_in(so_far, each, now)
     return _outcome(before, so_far, message)
 
 
@@ -136,6 +142,7 @@ SERVICE = Service(
                 "with_operator": Column("boolean", with_operator),
                 "deadline_at": Column("timestamptz", lambda order: earliest(order)[0]),
             },
+            states=lambda order: [tranche.state.value for tranche in order.tranches],
         ),
     ),
     routes=_routes(),

@@ -73,11 +73,17 @@ class OperationKind(StrEnum):
 
 
 class Standing(StrEnum):
-    """What is known of an operation. `SENT` means not known yet: money may have moved or not."""
+    """What is known of an operation. `SENT` means not known yet: money may have moved or not. `BY_BANK`: it failed, and
+    the buyer has the money from their bank instead."""
 
     SENT = "sent"
     FAILED = "failed"
     SUCCEEDED = "succeeded"
+    BY_BANK = "by_bank"
+
+
+PAID = (Standing.SUCCEEDED, Standing.BY_BANK)
+"""The money of such an operation is where it was to go."""
 
 
 class Operation(Struct, frozen=True, omit_defaults=True):
@@ -257,3 +263,8 @@ def carried(order: Escrow, by: Operation) -> tuple[int, ...]:
 def open_chargeback(order: Escrow) -> bool:
     """Whether a bank holds money of this order back."""
     return any(each.received and not each.reversed for each in order.chargebacks)
+
+
+def withheld(order: Escrow, each: Operation) -> bool:
+    """Whether it is a refund that must not be sent now: the buyer has the money from their bank (E13)."""
+    return each.kind is OperationKind.REFUND and each.standing is Standing.FAILED and open_chargeback(order)

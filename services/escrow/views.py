@@ -1,30 +1,81 @@
 """What is shown of an order's money: for each line where it stands, until when, and what happens on silence."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from contracts.message import Actor, Role
 from contracts.money import major_units
 from escrow.process import Move
 from escrow.saga import ESCROW
 from escrow.state import MEANING, Concern, Escrow, Operation, OperationKind, Tranche, at_rest, legs
 from escrow.walk import resolve
+from ledger.order_money import Leg, OrderMoney
+from ledger.postings import Kind
 from runtime.decision import TimeUp
 
 
-def escrow_view(order: Escrow, version: int) -> dict[str, Any]:
+def takes_part(order: Escrow, actor: Actor) -> bool:
+    """Whether the order exists for this actor: buyers and sellers know their own orders only, staff knows all."""
+    return actor.id == {Role.BUYER: order.buyer_id, Role.SELLER: order.seller_id}.get(actor.role, actor.id)
+
+
+def escrow_view(order: Escrow, version: int, role: Role = Role.OPERATOR) -> dict[str, Any]:
     """The order's money, JSON-able. Amounts in minor units and as text; times in ISO 8601, UTC. It names the two
-    parties by their ids and carries nothing else about them (E10)."""
-    return {
-        "order_id": order.order_id,
-        "version": version,
+    parties by their ids and carries nothing else about them; a seller's view holds nothing of the buyer, nor in which
+    currency they pay and are refunded (E10)."""
+    if role is Role.SELLER:
+        payouts = [each for each in order.operations if each.kind is OperationKind.PAYOUT]
+        lines = [_line(order, tranche) for tranche in order.tranches]
+        known = {each.id for each in payouts}
+        for line in lines:
+            del line["presented"], line["to_buyer"]
+            line["operations"] = [id for id in line["operations"] if id in known]
+        return _head(order, version) | {
+            "lines": lines,
+            "operations": [_operation(order, each) for each in payouts],
+            "concerns": [_concern(each) for each in order.concerns if each.open and each.operation_id in known],
+        }
+    return _head(order, version) | {
         "buyer_id": order.buyer_id,
-        "seller_id": order.seller_id,
-        "policy": order.policy,
-        "at_rest": at_rest(order),
         "lines": [_line(order, tranche) for tranche in order.tranches],
         "operations": [_operation(order, each) for each in order.operations],
         "concerns": [_concern(each) for each in order.concerns if each.open],
     }
+
+
+def _head(order: Escrow, version: int) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "version": version,
+        "seller_id": order.seller_id,
+        "policy": order.policy,
+        "at_rest": at_rest(order),
+    }
+
+
+def money_view(money: OrderMoney, role: Role) -> dict[str, Any]:
+    """Where an order's money is and how it got there; for a seller what they are owed and were paid, no more (E10)."""
+    if role is not Role.SELLER:
+        return money.to_dict()
+    own = {
+        currency: {place: amount for place, amount in places.items() if place in _PLACES_OF_A_SELLER}
+        for currency, places in money.lies.items()
+    }
+    return replace(
+        money,
+        lies={currency: places for currency, places in own.items() if places},
+        legs=tuple(leg for leg in money.legs if _of_a_seller(leg)),
+        pending=tuple(leg for leg in money.pending if _of_a_seller(leg)),
+    ).to_dict()
+
+
+_ACCOUNTS_OF_A_SELLER = frozenset({Kind.PAYABLE, Kind.RESERVE, Kind.PAYOUT_TRANSIT})
+_PLACES_OF_A_SELLER = frozenset({"payable", "reserved", "payout_in_transit", "paid_out"})
+
+
+def _of_a_seller(leg: Leg) -> bool:
+    return not _ACCOUNTS_OF_A_SELLER.isdisjoint((leg.debit.kind, leg.credit.kind))
 
 
 def queue_entry(order: Escrow, version: int) -> dict[str, Any]:

@@ -6,15 +6,18 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 
 from contracts.identity import OpenAccount, RejectAppeal, SubmitAppeal, VerifyAppeal
+from contracts.message import Actor, Role
 from identity.domain import Account, Stop, StopStatus
 from identity.repository import appeals
+from identity.shapes import AccountShown, Appeals
+from runtime.access import STAFF, staff_of
 from runtime.decision import Refused
-from runtime.http import Api, command, query
+from runtime.http import Api, command, query, shows
 
 router = APIRouter()
 
 
-@router.get("/appeals")
+@router.get("/appeals", **shows(Appeals))
 async def list_appeals(
     request: Request,
     status: Literal["submitted", "verified", "rejected"] = "submitted",
@@ -22,6 +25,7 @@ async def list_appeals(
     after: Annotated[str | None, Query(description="`next` of the page before", max_length=128)] = None,
 ) -> dict[str, Any]:
     """The reviewers' list, the longest waiting first. `next` is None on the last page."""
+    await staff_of(request, Role.REVIEWER)
     rows = await appeals(request.app.state.pool, StopStatus(status), limit, _read_cursor(after))
     last = rows[-1] if len(rows) == limit else None
     return {
@@ -41,6 +45,14 @@ def _read_cursor(after: str | None) -> tuple[datetime, str] | None:
     if submitted_at is None or submitted_at.tzinfo is None or not appeal_id:
         raise Refused("invalid_cursor", "send `next` of the page before as `after`")
     return submitted_at, appeal_id
+
+
+def visible(account: Account, actor: Actor) -> bool:
+    """Whether the account is there for this actor: for the person, as buyer or seller, for reviewers and for staff. It
+    stays so whatever was stopped or frozen (I11)."""
+    if actor.role in (Role.BUYER, Role.SELLER):
+        return actor.id == account.person_id
+    return actor.role in STAFF or actor.role is Role.REVIEWER
 
 
 def account_view(account: Account, version: int) -> dict[str, Any]:
@@ -75,6 +87,6 @@ API = Api(
         command("/accounts/{person_id}/appeals/{appeal_id}/verification", VerifyAppeal),
         command("/accounts/{person_id}/appeals/{appeal_id}/rejection", RejectAppeal),
     ),
-    queries=(query("/accounts/{person_id}", "accounts", account_view),),
+    queries=(query("/accounts/{person_id}", "accounts", account_view, visible, AccountShown),),
     routers=(router,),
 )

@@ -1,33 +1,83 @@
-"""Orders over HTTP: the five commands, one order, and lists. Buyers and sellers read their own orders only (E10)."""
+"""Orders over HTTP: the commands, one order, its money and its address, and lists. Buyers and sellers read their own
+orders only (E10)."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from contracts.message import Actor, Id, Role
-from contracts.orders import CancelOrder, ConfirmReceipt, PayOrder, PlaceOrder, ShipOrder
+from contracts.orders import (
+    CancelOrder,
+    ConfirmReceipt,
+    PayOrder,
+    PlaceOrder,
+    RequestQuote,
+    ReturnPayment,
+    ShipOrder,
+)
+from orders.address import Address, SetShippingAddress
+from orders.addresses import may_read
+from orders.legs import money_view
 from orders.order import Status
-from orders.repository import PAGE_LIMIT, list_orders
+from orders.quotes import Issued
+from orders.repository import PAGE_LIMIT, address_of, list_orders
 from orders.rules import not_found, takes_part
-from orders.views import order_summary, order_view
-from runtime.access import actor_of
+from orders.shapes import MoneyShown, Orders, OrderShown, QuoteShown
+from orders.views import order_summary, order_view, quote_view
+from runtime.access import actor_of, is_staff
 from runtime.decision import Ref, Refused
-from runtime.http import Api, command
+from runtime.fold import Versioned
+from runtime.http import Api, command, query, shown, shows
 
 router = APIRouter()
 
+EXAMPLE_ADDRESS = {"name": "A. Example", "line_1": "1 Example Street", "city": "Berlin", "country": "DE"}
 
-@router.get("/orders/{order_id}")
-async def read_order(request: Request, order_id: Id) -> dict[str, Any]:
+
+@router.get("/orders/{order_id}", **shows(OrderShown))
+async def read_order(request: Request, order_id: Id) -> Response:
     """One order as the actor may see it; not_found for buyers and sellers who have no part in it."""
     actor = await actor_of(request)
-    found = await request.app.state.repository.get(request.app.state.pool, Ref("orders", order_id))
+    found = await _seen_by(actor, request, order_id)
+    return shown(order_view(found.state, found.version, actor.role), found.version)
+
+
+@router.get("/orders/{order_id}/money", **shows(MoneyShown))
+async def read_money(request: Request, order_id: Id) -> Response:
+    """Where the order's money is: each leg, who holds it, when it should arrive, and whether it is overdue (E11)."""
+    actor = await actor_of(request)
+    found = await _seen_by(actor, request, order_id)
+    return shown(money_view(found.state, found.version, actor.role, request.app.state.clock.now()), found.version)
+
+
+@router.get("/orders/{order_id}/shipping-address")
+async def read_address(request: Request, response: Response, order_id: Id) -> Address:
+    """Where the parcel goes; for the seller only from secured funds to delivery (E10). not_found where nobody said so,
+    or it is erased already."""
+    actor = await actor_of(request)
+    found = await _seen_by(actor, request, order_id)
+    if not may_read(found.state, actor.role):
+        raise Refused("forbidden", "a seller sees the address from the moment the funds are secured until the delivery")
+    address = await address_of(request.app.state.pool, order_id)
+    if address is None:
+        raise Refused("not_found", "no address is kept for this order")
+    response.headers["cache-control"] = "no-store"
+    return address
+
+
+async def _seen_by(actor: Actor, request: Request, order_id: str) -> Versioned:
+    """The order, if it is there for this actor; else raises `Refused` (not_found)."""
+    found: Versioned | None = await request.app.state.repository.get(request.app.state.pool, Ref("orders", order_id))
     if found is None or not takes_part(found.state, actor.role, actor.id):
         raise not_found()
-    return order_view(found.state, found.version, actor.role)
+    return found
 
 
-@router.get("/orders")
+def _own_quote(quote: Issued, actor: Actor) -> bool:
+    return is_staff(quote, actor) or (actor.role is Role.BUYER and actor.id == quote.buyer_id)
+
+
+@router.get("/orders", **shows(Orders))
 async def read_orders(
     request: Request,
     buyer_id: Id | None = None,
@@ -61,12 +111,15 @@ def _own(actor: Actor, buyer_id: str | None, seller_id: str | None) -> tuple[str
 
 API = Api(
     commands=(
+        command("/quotes", RequestQuote),
         command("/orders", PlaceOrder),
+        command("/orders/{order_id}/shipping-address", SetShippingAddress, example={"address": EXAMPLE_ADDRESS}),
         command("/orders/{order_id}/payment", PayOrder),
         command("/orders/{order_id}/shipment", ShipOrder),
         command("/orders/{order_id}/receipt", ConfirmReceipt),
         command("/orders/{order_id}/cancellation", CancelOrder),
+        command("/orders/{order_id}/returned-payment", ReturnPayment),
     ),
-    queries=(),
+    queries=(query("/quotes/{quote_id}", "quotes", quote_view, _own_quote, QuoteShown),),
     routers=(router,),
 )

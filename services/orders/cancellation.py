@@ -6,21 +6,16 @@ from msgspec.structs import replace
 
 from contracts.message import Role
 from contracts.orders import CancelOrder, CancelReason, Fault, OrderCancelled
+from orders.addresses import at_rest
 from orders.checkout import PAY_BY
 from orders.order import UNPAID, Cancellation, Order, Status, record
-from orders.payment import ASK_AGAIN, ask_again, what_became
+from orders.payment import ask_again, what_became
 from orders.rules import admit
-from runtime.decision import Outcome, Refused, Timer, TimeUp
+from runtime.decision import Outcome, Refused, Timer
 
 
-def time_up(order: Order, timer: TimeUp, now: datetime) -> Outcome[Order]:
-    """The order was not paid in time: it is cancelled. Or a payment has to be asked for once more."""
-    if timer.name == ASK_AGAIN and order.unanswered:
-        return Outcome(messages=(what_became(order),), timers=(ask_again(order, now),))
-    if timer.name != PAY_BY or order.status not in UNPAID:
-        return Outcome(note="nothing waits for this timer")
-    if timer.due_at < order.pay_by:
-        return Outcome(note="the deadline was moved")
+def not_paid(order: Order, now: datetime) -> Outcome[Order]:
+    """The order was not paid in time: it is cancelled, and counts against nobody."""
     return _cancel(order, Cancellation(Role.SERVICE, CancelReason.NOT_PAID, Fault.NOBODY), now)
 
 
@@ -49,8 +44,9 @@ def _cancel(order: Order, why: Cancellation, now: datetime) -> Outcome[Order]:
         return Outcome(record(order, now, "cancelled", status=Status.CANCELLING, cancellation=why), (cancelled,))
     state = record(order, now, "cancelled", status=Status.CANCELLED, cancellation=why)
     if order.status is not Status.PAYMENT_PENDING:
-        return Outcome(state, (cancelled,), (Timer(PAY_BY, None),))
+        return Outcome(state, (cancelled,), (Timer(PAY_BY, None), *at_rest(state, now)))
     # Its answer may be lost, and the money with it: asking brings it back as a late payment, or as nothing moved. While
     # the provider is still at work it has no answer, so it is asked until it has one.
     state = replace(state, unanswered=True)
-    return Outcome(state, (cancelled, what_became(order)), (Timer(PAY_BY, None), ask_again(order, now)))
+    timers = (Timer(PAY_BY, None), ask_again(order, now), *at_rest(state, now))
+    return Outcome(state, (cancelled, what_became(order)), timers)

@@ -6,8 +6,9 @@ from contracts.message import Role
 from contracts.money import MAX_MINOR_UNITS
 from contracts.orders import OrderPlaced, PlaceOrder, Quote
 from orders.order import Happened, Line, LockedQuote, Order, Status, held_lines
-from orders.policy import policy_at
+from orders.policy import policy_at, policy_of
 from orders.pricing import presented_amount, rate_as_fraction
+from orders.quotes import quote_of
 from orders.registers import Seller
 from runtime.decision import Look, Outcome, Refused, Timer
 
@@ -26,8 +27,9 @@ def place(existing: Order | None, command: PlaceOrder, now: datetime, look: Look
         raise Refused("already_exists", "an order with this id exists; read it, or place a new one under a new id")
     _check_parties(command, look)
     currency = _check_lines(command)
-    if command.quote is not None:
-        _check_quote(command.quote, currency, now)
+    quote = quote_of(command, look)
+    if quote is not None:
+        _check_quote(quote, currency, now)
     policy = policy_at(now)
     order = Order(
         order_id=command.order_id,
@@ -36,13 +38,13 @@ def place(existing: Order | None, command: PlaceOrder, now: datetime, look: Look
         buyer_country=command.buyer_country,
         seller_country=command.seller_country,
         currency=currency,
-        presentment=command.quote.presentment if command.quote else currency,
-        lines=_priced(command, currency),
+        presentment=quote.presentment if quote else currency,
+        lines=_priced(command, quote, currency),
         status=Status.AWAITING_PAYMENT,
         policy=policy.version,
         placed_at=now,
         pay_by=now + policy.pay_within,
-        quote=LockedQuote(command.quote.quote_id, command.quote.rate) if command.quote else None,
+        quote=LockedQuote(quote.quote_id, quote.rate) if quote else None,
         history=(Happened(now, "placed"),),
     )
     placed = OrderPlaced(
@@ -54,7 +56,13 @@ def place(existing: Order | None, command: PlaceOrder, now: datetime, look: Look
         lines=held_lines(order),
         pay_by=order.pay_by,
     )
-    return Outcome(order, (placed,), (Timer(PAY_BY, order.pay_by),))
+    return Outcome(order, (placed,), (Timer(PAY_BY, payment_timer(order)),))
+
+
+def payment_timer(order: Order) -> datetime:
+    """When an unpaid order is looked at again: to remind the buyer, after that at the deadline. One timer for both, as
+    most orders are paid before either."""
+    return order.pay_by if order.reminded else order.pay_by - policy_of(order.policy).pay_reminder
 
 
 def _may_place(command: PlaceOrder) -> None:
@@ -95,8 +103,7 @@ def _check_quote(quote: Quote, currency: str, now: datetime) -> None:
         raise Refused("quote_expired", "the quote is no longer valid; ask for a new one and place the order with it")
 
 
-def _priced(command: PlaceOrder, currency: str) -> tuple[Line, ...]:
-    quote = command.quote
+def _priced(command: PlaceOrder, quote: Quote | None, currency: str) -> tuple[Line, ...]:
     lines = []
     for line in command.lines:
         price = line.quantity * line.unit_price.amount

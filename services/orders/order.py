@@ -5,16 +5,19 @@ Amounts are minor units: prices in the order's `currency`, what the buyer pays i
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from contracts.escrow import Outcome as LineOutcome
 from contracts.escrow import Why
-from contracts.message import Role
+from contracts.message import Actor, Role
 from contracts.money import Money
-from contracts.orders import CancelReason, Fault, HeldLine, PaymentMethod
+from contracts.orders import CancelReason, Fault, HeldLine, NotTaken, PaymentMethod
+
+ORDERS: Final = Actor(id="orders", role=Role.SERVICE)
+"""Who asks when the service itself asks others."""
 
 
 class Status(StrEnum):
@@ -60,6 +63,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     confirmed: bool = False
     refunding: bool = False
     outcome: LineOutcome | None = None
+    held_up: str = ""
+    """Why escrow needs an operator for the money of this line; empty while it needs none."""
 
     @property
     def price(self) -> int:
@@ -74,13 +79,25 @@ class LockedQuote(msgspec.Struct, frozen=True):
     rate: str
 
 
+class Tracked(msgspec.Struct, frozen=True, array_like=True):
+    """What the carrier said of a parcel: when it happened, and what."""
+
+    at: datetime
+    what: str
+
+
 class Parcel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The seller's parcel."""
+    """The seller's parcel. `tracking` is in the order of time and bounded (`tracking.KEPT`)."""
 
     carrier: str
     tracking_number: str
     shipped_at: datetime
     delivered_at: datetime | None = None
+    lost_at: datetime | None = None
+    returned_at: datetime | None = None
+    expected_at: datetime | None = None
+    """When the carrier last said it would arrive."""
+    tracking: tuple[Tracked, ...] = ()
 
 
 class Cancellation(msgspec.Struct, frozen=True):
@@ -97,6 +114,39 @@ class Refund(msgspec.Struct, frozen=True):
     why: Why
     fault: Fault
     started_at: datetime
+
+
+class Surplus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Money that arrived and does not pay the order, on its way back. Amount in minor units."""
+
+    operation_id: str
+    """The payment's."""
+    amount: int
+    currency: str
+    why: NotTaken
+    received_at: datetime
+    tries: int = 1
+    failed: str = ""
+    """Why the newest try failed; empty while it is under way."""
+    stopped: bool = False
+    """It failed as often as policy allows, or was never believed: an operator has to look."""
+    returned_at: datetime | None = None
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the provider told of it in a way that nobody believes: nothing was sent back, and if it tells
+        otherwise, that counts."""
+        return self.tries == 0
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the money has still to come back, by itself."""
+        return self.returned_at is None and not self.stopped
+
+    @property
+    def money(self) -> Money:
+        """What arrived, and goes back."""
+        return Money(amount=self.amount, currency=self.currency)
 
 
 class Happened(msgspec.Struct, frozen=True, array_like=True):
@@ -128,12 +178,18 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     paid_operation: str = ""
     """The operation that paid the order, in time or late; empty while nothing did."""
     paid_at: datetime | None = None
-    surplus_operations: tuple[str, ...] = ()
-    """Payments beyond the one that paid the order; the provider's contract excludes them, the record does not."""
+    surplus: tuple[Surplus, ...] = ()
+    """Payments that did not pay the order. They never reach escrow: orders has them sent back."""
+    reminded: bool = False
+    """Whether the buyer was reminded of the payment deadline as it stands now."""
     unanswered: bool = False
     """Cancelled while a payment was under way: the provider is asked what became of it until it says."""
     review_until: datetime | None = None
     ship_by: datetime | None = None
+    confirm_by: datetime | None = None
+    """Set once escrow reminded the buyer: the seller is paid then."""
+    has_address: bool = False
+    """Whether a shipping address is kept for the order, beside it and never in it (E10)."""
     parcel: Parcel | None = None
     other_parcels: tuple[str, ...] = ()
     """Tracking numbers of other parcels that were delivered under this order's id, such as replacements."""
@@ -141,10 +197,29 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     refund: Refund | None = None
     history: tuple[Happened, ...] = ()
 
+    @property
+    def surplus_operations(self) -> tuple[str, ...]:
+        """What moves money of this order at the provider beside the ledger: payments that did not pay it, and what
+        sends them back."""
+        return tuple(
+            name
+            for surplus in self.surplus
+            if not surplus.doubted
+            for name in (
+                surplus.operation_id,
+                *(return_operation(surplus.operation_id, n) for n in range(1, surplus.tries + 1)),
+            )
+        )
+
 
 def payment_operation(order_id: str, attempt: int) -> str:
     """Names the order's nth payment for ever. Never change this format: the provider knows past payments by it."""
     return f"pay-{order_id}-{attempt}"
+
+
+def return_operation(payment: str, attempt: int) -> str:
+    """Names the nth try to send a payment back. Never change this format, for the same reason."""
+    return f"return-{payment}-{attempt}"
 
 
 def amount_due(order: Order) -> Money:

@@ -6,8 +6,7 @@ from msgspec.structs import replace
 
 from contracts.carrier import ParcelDelivered, TrackParcel
 from contracts.orders import ConfirmReceipt, OrderDelivered, OrderShipped, ReceiptConfirmed, ShipOrder
-from orders.order import Line, Order, Parcel, Status, record
-from orders.payment import ORDERS
+from orders.order import ORDERS, Line, Order, Parcel, Status, record
 from orders.rules import admit
 from runtime.decision import Outcome, Refused
 

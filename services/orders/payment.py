@@ -1,7 +1,8 @@
 """The payment in. Pure decisions.
 
-An order is paid by one payment only: while one is under way no other starts. If the provider nevertheless confirms a
-second one, it is kept in `surplus_operations` and in the history, for an operator to settle with the provider.
+An order is paid by one payment of exactly what is due: while one is under way no other starts. A second one, or one of
+less, goes back as a whole (`surplus`). More than was asked for is not believed. What arrives for a cancelled order is
+handed to escrow, which gives it back.
 """
 
 from datetime import datetime
@@ -9,8 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from contracts.message import Actor, Role
-from contracts.orders import LatePaymentReceived, OrderPaid, OrderPaymentDeclined, PaymentMethod, PayOrder
+from contracts.orders import LatePaymentReceived, NotTaken, OrderPaid, OrderPaymentDeclined, PaymentMethod, PayOrder
 from contracts.payments import (
     CollectPayment,
     OperationNotFound,
@@ -19,13 +19,12 @@ from contracts.payments import (
     Purpose,
     QueryOperation,
 )
-from orders.checkout import PAY_BY
-from orders.order import Order, Status, amount_due, held_lines, payment_operation, record
+from orders.checkout import PAY_BY, payment_timer
+from orders.order import ORDERS, Order, Status, amount_due, held_lines, payment_operation, record
 from orders.policy import policy_of
 from orders.rules import admit
+from orders.surplus import believed, doubt, give_back
 from runtime.decision import Outcome, Refused, Timer
-
-ORDERS: Final = Actor(id="orders", role=Role.SERVICE)
 
 ASK_AGAIN: Final = "ask_again"
 """Name of the timer that asks about a payment nobody has heard of since its order was cancelled."""
@@ -49,6 +48,7 @@ def pay(order: Order, command: PayOrder, now: datetime) -> Outcome[Order]:
         attempts=order.attempts + 1,
         method=command.method,
         pay_by=pay_by,
+        reminded=order.reminded and pay_by == order.pay_by,
     )
     collect = CollectPayment(
         actor=ORDERS,
@@ -58,23 +58,26 @@ def pay(order: Order, command: PayOrder, now: datetime) -> Outcome[Order]:
         amount=amount_due(order),
         method=command.method,
     )
-    return Outcome(asked, (collect,), (Timer(PAY_BY, pay_by),) if pay_by != order.pay_by else ())
+    return Outcome(asked, (collect,), (Timer(PAY_BY, payment_timer(asked)),) if pay_by != order.pay_by else ())
 
 
 def payment_succeeded(order: Order, event: PaymentSucceeded, now: datetime) -> Outcome[Order]:
-    """Money arrived: in time it pays the order, for a cancelled order it is handed to escrow to give back."""
+    """Money arrived: in time and as due it pays the order, for a cancelled order it is handed to escrow to give back,
+    any other goes back to the buyer as it came."""
     operation = event.operation_id
     if operation not in {payment_operation(order.order_id, n) for n in range(1, order.attempts + 1)}:
         raise Refused("unknown_operation", "the order never asked for this payment; look it up at the provider")
     if operation == order.paid_operation or operation in order.surplus_operations:
         return Outcome(note="this payment is already booked")
-    if event.amount != amount_due(order):
-        raise Refused("amount_mismatch", "the provider collected another amount than was asked for; look it up there")
-    order, answered = _answered(order, operation)
+    if event.amount.currency != order.presentment or event.amount.amount > amount_due(order).amount:
+        return doubt(order, event, now)
+    under_way = order.status is Status.PAYMENT_PENDING and operation == current_operation(order)
+    order, answered = _answered(believed(order, operation), operation)
     if order.paid_operation:
-        surplus = (*order.surplus_operations, operation)
-        twice = record(order, now, "paid_twice", surplus_operations=surplus)
-        return Outcome(twice, timers=answered, note="a second payment")
+        return give_back(order, event, NotTaken.PAID_TWICE, now, answered)
+    if event.amount != amount_due(order):
+        waiting = replace(order, status=Status.AWAITING_PAYMENT) if under_way else order
+        return give_back(waiting, event, NotTaken.TOO_LITTLE, now, answered)
     late = order.status is Status.CANCELLED
     paid = record(
         order,
@@ -102,7 +105,7 @@ def payment_declined(order: Order, event: PaymentDeclined, now: datetime) -> Out
     return Outcome(waiting, (declined,))
 
 
-def operation_not_found(order: Order, event: OperationNotFound, now: datetime) -> Outcome[Order]:
+def payment_not_found(order: Order, event: OperationNotFound, now: datetime) -> Outcome[Order]:
     """The answer asked for when a payment under way was given up: nothing moved, so nothing is to do."""
     heard, answered = _answered(order, event.operation_id)
     return Outcome(heard if answered else None, timers=answered, note="the provider never saw the payment")

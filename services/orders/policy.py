@@ -26,6 +26,21 @@ class Policy:
     """Exceptions by (seller's country, buyer's country)."""
     ask_again_every: timedelta = timedelta(days=1)
     """How often the provider is asked about a payment that was under way when its order was cancelled."""
+    pay_reminder: timedelta = timedelta(days=1)
+    """How long before the payment deadline the buyer is reminded of it."""
+    quote_valid: timedelta = timedelta(minutes=30)
+    """How long an exchange rate stays locked for a buyer (E3)."""
+    return_again_after: timedelta = timedelta(days=1)
+    """When money that did not pay an order is asked for or sent again."""
+    return_tries: int = 5
+    """How often it is sent before an operator has to look."""
+    refund_within: timedelta = timedelta(days=5)
+    """When a refund should be with the buyer, by the quick methods (E11)."""
+    refund_within_slow: timedelta = timedelta(days=10)
+    payout_within: timedelta = timedelta(days=3)
+    """When a payout should be with the seller, from the confirmation on."""
+    address_kept: timedelta = timedelta(days=30)
+    """How long the shipping address is kept once the order is at rest (E10)."""
 
 
 POLICIES: Sequence[Policy] = (
@@ -55,6 +70,11 @@ def policy_of(version: str, policies: Sequence[Policy] = POLICIES) -> Policy:
         if policy.version == version:
             return policy
     raise KeyError(version)
+
+
+def refund_time(policy: Policy, method: PaymentMethod | None) -> timedelta:
+    """How long a refund by this method may take."""
+    return policy.refund_within_slow if method in policy.slow_methods else policy.refund_within
 
 
 def transit(policy: Policy, seller_country: str, buyer_country: str) -> timedelta:

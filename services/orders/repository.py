@@ -1,4 +1,4 @@
-"""Lists of orders, page by page, in the order of their ids.
+"""Lists of orders, page by page, in the order of their ids; and shipping addresses, beside the orders.
 
 The state has no index: one would make every change of an order rewrite all its index entries. A page therefore looks
 at no more than `WINDOW` orders and says where to go on, so that a rare state never costs a walk through all orders.
@@ -6,11 +6,13 @@ at no more than `WINDOW` orders and says where to go on, so that a rare state ne
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
 import asyncpg
 import msgspec
 
+from orders.address import Address, EraseAddress, KeepAddress
 from orders.order import Order, Status
 from runtime.fold import Versioned
 
@@ -71,3 +73,35 @@ async def list_orders(
     if len(found) == limit:
         return Page(found, rows[-1]["id"])
     return Page(found, rows[0]["last_id"] if rows[0]["orders"] == WINDOW else None)
+
+
+class Addresses:
+    """Keeps and erases addresses in the transaction of the message that says so: to the runtime, they are what postings
+    are to a ledger."""
+
+    async def write(
+        self, connection: Any, postings: Sequence[tuple[str, KeepAddress | EraseAddress]], now: datetime
+    ) -> None:
+        """The last word on each order counts."""
+        last = {posting.order_id: posting for _, posting in postings}
+        kept = [each for each in last.values() if isinstance(each, KeepAddress)]
+        erased = [each.order_id for each in last.values() if isinstance(each, EraseAddress)]
+        if kept:
+            await connection.execute(
+                """
+                INSERT INTO shipping_addresses (order_id, address, given_at)
+                SELECT * FROM unnest($1::text[], $2::json[], $3::timestamptz[])
+                ON CONFLICT (order_id) DO UPDATE SET address = excluded.address, given_at = excluded.given_at
+                """,
+                [each.order_id for each in kept],
+                [each.address.model_dump_json() for each in kept],
+                [each.at for each in kept],
+            )
+        if erased:
+            await connection.execute("DELETE FROM shipping_addresses WHERE order_id = ANY($1::text[])", erased)
+
+
+async def address_of(pool: asyncpg.Pool, order_id: str) -> Address | None:
+    """Where the order goes; None where nobody said so, or it was erased. Whoever asks checks who may know."""
+    found = await pool.fetchval("SELECT address::text FROM shipping_addresses WHERE order_id = $1", order_id)
+    return Address.model_validate_json(found) if found else None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from contracts.message import Command, Role
 from contracts.orders import CancelOrder, ConfirmReceipt, PayOrder, ShipOrder
+from orders.address import SetShippingAddress
 from orders.order import Order, Status
 from runtime.decision import Refused
 
@@ -12,24 +13,29 @@ PERMITTED: Mapping[type[Command], frozenset[Role]] = {
     ShipOrder: frozenset({Role.SELLER}),
     ConfirmReceipt: frozenset({Role.BUYER}),
     CancelOrder: frozenset({Role.BUYER, Role.SELLER, Role.SUPPORT}),
+    SetShippingAddress: frozenset({Role.BUYER, Role.SUPPORT}),
 }
 
 ALLOWED = ""
 
 # A column is a command, a row is a state, and a cell is the code of the refusal.
-_COMMANDS: tuple[type[Command], ...] = (PayOrder, ShipOrder, ConfirmReceipt, CancelOrder)
-_CELLS: Mapping[Status, tuple[str, str, str, str]] = {
-    Status.AWAITING_PAYMENT: (ALLOWED, "funds_not_secured", "not_shipped", ALLOWED),
-    Status.PAYMENT_PENDING: ("payment_pending", "funds_not_secured", "not_shipped", ALLOWED),
-    Status.PAID: ("already_paid", "funds_not_secured", "not_shipped", ALLOWED),
-    Status.FUNDED: ("already_paid", ALLOWED, "not_shipped", ALLOWED),
-    Status.SHIPPED: ("already_paid", "already_shipped", ALLOWED, "already_shipped"),
-    Status.DELIVERED: ("already_paid", "already_shipped", ALLOWED, "already_shipped"),
-    Status.CANCELLING: ("order_cancelled", "order_cancelled", "order_cancelled", "order_cancelled"),
-    Status.CANCELLED: ("order_cancelled", "order_cancelled", "order_cancelled", "order_cancelled"),
+_COMMANDS: tuple[type[Command], ...] = (PayOrder, ShipOrder, ConfirmReceipt, CancelOrder, SetShippingAddress)
+_CELLS: Mapping[Status, tuple[str, str, str, str, str]] = {
+    Status.AWAITING_PAYMENT: (ALLOWED, "funds_not_secured", "not_shipped", ALLOWED, ALLOWED),
+    Status.PAYMENT_PENDING: ("payment_pending", "funds_not_secured", "not_shipped", ALLOWED, ALLOWED),
+    Status.PAID: ("already_paid", "funds_not_secured", "not_shipped", ALLOWED, ALLOWED),
+    Status.FUNDED: ("already_paid", ALLOWED, "not_shipped", ALLOWED, ALLOWED),
+    **dict.fromkeys(
+        (Status.SHIPPED, Status.DELIVERED),
+        ("already_paid", "already_shipped", ALLOWED, "already_shipped", "already_shipped"),
+    ),
+    **dict.fromkeys(
+        (Status.CANCELLING, Status.CANCELLED),
+        ("order_cancelled", "order_cancelled", "order_cancelled", "order_cancelled", "order_cancelled"),
+    ),
     **dict.fromkeys(
         (Status.REFUNDING, Status.RELEASED, Status.REFUNDED, Status.SETTLED, Status.CHARGED_BACK, Status.MIXED),
-        ("order_closed", "order_closed", "order_closed", "order_closed"),
+        ("order_closed", "order_closed", "order_closed", "order_closed", "order_closed"),
     ),
 }
 ADMITS: Mapping[type[Command], Mapping[Status, str]] = {

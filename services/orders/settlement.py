@@ -6,8 +6,16 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from contracts.escrow import FundsSecured, LinesRested, OrderUnderReview, RefundStarted
+from contracts.escrow import (
+    FundsSecured,
+    LinesRested,
+    OperatorNeeded,
+    OrderUnderReview,
+    ReceiptReminderDue,
+    RefundStarted,
+)
 from contracts.escrow import Outcome as LineOutcome
+from orders.addresses import at_rest
 from orders.order import Line, Order, Refund, Status, record
 from runtime.decision import Outcome, Refused
 
@@ -49,14 +57,30 @@ def lines_rested(order: Order, event: LinesRested, now: datetime) -> Outcome[Ord
     """The provider confirmed these lines to escrow. With the last one the order is final."""
     _must_be_paid(order)
     lines = tuple(
-        replace(line, outcome=event.outcome, refunding=False) if line.line_no in event.lines else line
+        replace(line, outcome=event.outcome, refunding=False, held_up="") if line.line_no in event.lines else line
         for line in order.lines
     )
-    at_rest = event.order_at_rest and order.status is not Status.CANCELLED
-    status = _final_status(lines) if at_rest else _status_of_refund(order.status, lines)
+    whole = event.order_at_rest and order.status is not Status.CANCELLED
+    status = _final_status(lines) if whole else _status_of_refund(order.status, lines)
     if lines == order.lines and status is order.status:
         return Outcome(note="these lines rest already")
-    return Outcome(record(order, now, f"lines_{event.outcome}", status=status, lines=lines))
+    rested = record(order, now, f"lines_{event.outcome}", status=status, lines=lines)
+    return Outcome(rested, timers=at_rest(rested, now))
+
+
+def receipt_reminded(order: Order, event: ReceiptReminderDue, now: datetime) -> Outcome[Order]:
+    """The buyer was told until when to confirm or to open a case; silent, they have confirmed (E8)."""
+    if order.status is not Status.DELIVERED or order.confirm_by == event.confirm_by:
+        return Outcome(note="nothing is to be confirmed, or the date is known")
+    return Outcome(record(order, now, "receipt_reminded", confirm_by=event.confirm_by))
+
+
+def operator_needed(order: Order, event: OperatorNeeded, now: datetime) -> Outcome[Order]:
+    """The money of these lines waits for an operator of the platform (E11)."""
+    lines = tuple(replace(line, held_up=event.code) if line.line_no in event.lines else line for line in order.lines)
+    if lines == order.lines:
+        return Outcome(note="this is known")
+    return Outcome(record(order, now, "operator_needed", lines=lines))
 
 
 def _must_be_paid(order: Order) -> None:

@@ -1,67 +1,20 @@
 """What each reader sees of an order. Pure; everything returned is ready for JSON, amounts are minor units."""
 
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from contracts.message import Command, Role
-from contracts.orders import CancelOrder, ConfirmReceipt, PayOrder, ShipOrder
-from orders.order import UNPAID, Line, Order, Status
-from orders.policy import policy_of, transit
-from orders.rules import ADMITS, ALLOWED, PERMITTED
+from contracts.message import Role
+from orders.order import UNPAID, Line, Order, Parcel, Surplus
+from orders.quotes import Issued
+from orders.tracking import expected_arrival, whereabouts
+from orders.waiting import next_actions, waits
 
-_OF_THE_BUYER = frozenset({"payment_started", "payment_declined", "paid_late", "paid_twice"})
-"""Entries of the history that tell how the buyer paid; a seller does not see them (E10)."""
-
-
-class NextAction(NamedTuple):
-    """Something the reader may do now. `until` is its deadline if orders knows one, `on_silence` what happens then."""
-
-    action: str
-    until: datetime | None
-    on_silence: str
-
-
-def next_actions(order: Order, role: Role) -> tuple[NextAction, ...]:
-    """What a party in this role may do with the order, from the tables that decide it (X3)."""
-    return tuple(
-        NextAction(name, *_silence(order, asked))
-        for asked, name in _NAMES.items()
-        if role in PERMITTED[asked]
-        and ADMITS[asked][order.status] == ALLOWED
-        and not (asked is ConfirmReceipt and all(map(_settled, order.lines)))
-    )
-
-
-_NAMES: dict[type[Command], str] = {
-    PayOrder: "pay_order",
-    ShipOrder: "ship_order",
-    ConfirmReceipt: "confirm_receipt",
-    CancelOrder: "cancel_order",
-}
-
-
-def _settled(line: Line) -> bool:
-    return bool(line.confirmed or line.refunding or line.outcome)
-
-
-def _silence(order: Order, asked: type[Command]) -> tuple[datetime | None, str]:
-    if asked is PayOrder:
-        return order.pay_by, "order_cancelled"
-    if asked is ShipOrder:
-        return order.ship_by, "buyer_refunded"
-    if asked is ConfirmReceipt and order.status is Status.DELIVERED:
-        return None, "seller_paid"
-    return None, "order_goes_on"
-
-
-def expected_arrival(order: Order) -> datetime | None:
-    """When the parcel should arrive, by the countries of seller and buyer (E5); None before it is handed over."""
-    if order.parcel is None:
-        return None
-    travel: timedelta = transit(policy_of(order.policy), order.seller_country, order.buyer_country)
-    return order.parcel.shipped_at + travel
+_OF_THE_BUYER = frozenset({
+    "payment_started", "payment_declined", "payment_reminded", "paid_late", "paid_twice", "too_little", "not_as_asked",
+    "payment_returned", "payment_return_stopped", "payment_returned_again", "address_given", "address_erased",
+})  # fmt: skip
+"""Entries of the history that tell how the buyer paid, or when they wrote; a seller does not see them (E10)."""
 
 
 def order_view(order: Order, version: int, role: Role) -> dict[str, Any]:
@@ -81,11 +34,12 @@ def order_view(order: Order, version: int, role: Role) -> dict[str, Any]:
         "ship_by": order.ship_by,
         "total": _money(sum(line.price for line in order.lines), order.currency),
         "lines": [_line_view(order, line, seller) for line in order.lines],
-        "parcel": order.parcel,
+        "parcel": _parcel_view(order.parcel) if order.parcel else None,
         "expected_arrival": expected_arrival(order),
         "cancellation": order.cancellation,
         "refund": order.refund,
         "next": [action._asdict() for action in next_actions(order, role)],
+        "waits_for": waiting._asdict() if (waiting := waits(order)) else None,
         "history": [
             {"at": entry.at, "what": entry.what}
             for entry in order.history
@@ -113,6 +67,34 @@ def order_summary(order: Order, version: int, role: Role) -> dict[str, Any]:
         view["buyer_id"] = order.buyer_id
     json_ready: dict[str, Any] = msgspec.to_builtins(view)
     return json_ready
+
+
+def quote_view(quote: Issued, version: int) -> dict[str, Any]:
+    """A quote as it was issued: `rate` is presentment major units for one settlement major unit."""
+    json_ready: dict[str, Any] = msgspec.to_builtins(quote)
+    return json_ready
+
+
+def _parcel_view(parcel: Parcel) -> dict[str, Any]:
+    return {
+        "carrier": parcel.carrier,
+        "tracking_number": parcel.tracking_number,
+        "status": whereabouts(parcel),
+        "shipped_at": parcel.shipped_at,
+        "delivered_at": parcel.delivered_at,
+        "tracking": [{"at": entry.at, "what": entry.what} for entry in parcel.tracking],
+    }
+
+
+def _surplus_view(surplus: Surplus) -> dict[str, Any]:
+    return {
+        "operation_id": surplus.operation_id,
+        "amount": _money(surplus.amount, surplus.currency),
+        "why": surplus.why,
+        "received_at": surplus.received_at,
+        "returned_at": surplus.returned_at,
+        "with_operator": surplus.stopped,
+    }
 
 
 def _line_view(order: Order, line: Line, seller: bool) -> dict[str, Any]:
@@ -143,9 +125,11 @@ def _payment_view(order: Order) -> dict[str, Any]:
             "last_decline": order.decline or None,
             "paid_at": order.paid_at,
             "operation_id": order.paid_operation or None,
-            "surplus_operations": list(order.surplus_operations),
+            "not_taken": [_surplus_view(surplus) for surplus in order.surplus],
         },
         "review_until": order.review_until,
+        "confirm_by": order.confirm_by,
+        "has_shipping_address": order.has_address,
     }
 
 

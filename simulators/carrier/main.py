@@ -4,8 +4,9 @@ from pathlib import Path
 
 import runtime
 from runtime.app import serve
-from simulators.carrier.api import API
+from simulators.carrier.api import api
 from simulators.carrier.service import service
+from simulators.forgeries import Tally
 from simulators.settings import SimulatorSettings
 from simulators.webhooks import webhooks
 
@@ -13,5 +14,7 @@ from simulators.webhooks import webhooks
 def main() -> None:
     """Runs the carrier until it is told to stop."""
     settings = SimulatorSettings()
+    faults, tally = settings.misfortune_of_parcels, Tally()
+    carrier = service(settings.delivery_time, settings.carrier_reports, faults)
     migrations = (runtime.MIGRATIONS, Path(__file__).parent / "migrations")
-    serve(service(settings.delivery_time), API, migrations=migrations, sender=webhooks(settings))
+    serve(carrier, api(faults, tally), migrations=migrations, sender=webhooks(settings, tally))

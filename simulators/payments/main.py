@@ -1,12 +1,13 @@
-"""Wiring of the provider."""
+"""Wiring of the provider, and of the adapter that asks it over HTTP."""
 
 from pathlib import Path
 
 import runtime
 from runtime.app import serve
-from simulators.payments.api import API
-from simulators.payments.operations import Behaviour
-from simulators.payments.service import service
+from simulators.forgeries import Tally
+from simulators.payments import adapter
+from simulators.payments.api import api
+from simulators.payments.service import over_http
 from simulators.settings import SimulatorSettings
 from simulators.webhooks import webhooks
 
@@ -14,6 +15,8 @@ from simulators.webhooks import webhooks
 def main() -> None:
     """Runs the provider until it is told to stop."""
     settings = SimulatorSettings()
-    behaviour = Behaviour(settings.payments_seed, settings.payments_decline_basis_points)
+    faults, tally, key = settings.misfortune, Tally(), settings.provider_key
+    url = str(settings.provider_url) if settings.provider_url else None
+    sender = adapter.over_http(key, url, settings.provider_timeout, webhooks(settings, tally), tally)
     migrations = (runtime.MIGRATIONS, Path(__file__).parent / "migrations")
-    serve(service(behaviour), API, migrations=migrations, sender=webhooks(settings))
+    serve(over_http(faults), api(faults, tally, key), migrations=migrations, sender=sender)

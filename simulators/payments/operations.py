@@ -1,15 +1,13 @@
 """One movement of money at the provider, from request to answer. The same operation id moves money once for ever."""
 
-import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 from msgspec.structs import replace
 
-from contracts.message import Command, Event, Message, Role
+from contracts.message import Command, Event, Id, Message, Role
 from contracts.money import Money
 from contracts.orders import PaymentMethod
 from contracts.payments import (
@@ -27,12 +25,22 @@ from contracts.payments import (
     RefundSucceeded,
 )
 from runtime.decision import Look, Outcome, Ref, Refused, Timer, TimeUp
+from simulators.faults import LONGEST_DELAY, SHORTEST_DELAY, TOLD_AGAIN_WITHIN, Faults
 from simulators.payments.control import Misbehaviour
 from simulators.payments.policy import ProviderPolicy, in_force
 from simulators.payments.scripts import Rule, Script
 
 Request = CollectPayment | RefundPayment | PayOut
-ANSWER = "answer"
+Asking = Request | QueryOperation
+ANSWER, TELL = "answer", "tell"
+"""Timers: the result stands, and it is told (later than it stands, or once more)."""
+
+
+class Asked(Command, key="operation_id", owner="payments"):
+    """What somebody asks for over HTTP."""
+
+    operation_id: Id
+    request: Asking
 
 
 class Kind(StrEnum):
@@ -54,7 +62,7 @@ class Status(StrEnum):
 
 class Operation(msgspec.Struct, frozen=True):
     """An operation; `amount` in minor units. `fails` is the reason it will fail with, decided when it begins; a
-    `silent` one tells its result only when asked."""
+    `silent` one tells its result only when asked. `faults` are those that meet it by themselves, not by script."""
 
     operation_id: str
     reference: str
@@ -69,19 +77,7 @@ class Operation(msgspec.Struct, frozen=True):
     fails: str | None = None
     silent: bool = False
     done_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """What goes wrong without a script: a share of payments, in hundredths of a percent, chosen by `seed` and
-    operation id, so that the same run declines the same payments."""
-
-    seed: str = "holdfast"
-    decline_basis_points: int = 0
-
-    def declines(self, operation_id: str) -> bool:
-        digest = hashlib.sha256(f"{self.seed}/{operation_id}".encode()).digest()
-        return int.from_bytes(digest[:8]) % 10_000 < self.decline_basis_points
+    faults: tuple[str, ...] = ()
 
 
 def scripts_for(request: Request) -> tuple[Ref, ...]:
@@ -90,60 +86,84 @@ def scripts_for(request: Request) -> tuple[Ref, ...]:
 
 
 def decide(
-    behaviour: Behaviour, state: Operation | None, message: Message | TimeUp, now: datetime, look: Look
+    faults: Faults, state: Operation | None, message: Message | TimeUp, now: datetime, look: Look
 ) -> Outcome[Operation]:
     """Decides one message for one operation. Refuses: forbidden, operation_differs."""
     match message:
+        case Asked():
+            return decide(faults, state, message.request, now, look)
         case CollectPayment() | RefundPayment() | PayOut():
-            return _ask(behaviour, state, message, now, look)
+            return _ask(faults, state, message, now, look)
         case QueryOperation():
             return _query(state, message)
+        case TimeUp(name=name) if name == TELL:
+            return Outcome(messages=[_answer(state)] if state else (), note="told_late_or_again")
         case TimeUp():
-            return _finish(state, now)
+            return _finish(faults, state, now)
     raise TypeError(f"the provider does not decide {type(message).__name__}")
 
 
-def _ask(
-    behaviour: Behaviour, state: Operation | None, request: Request, now: datetime, look: Look
-) -> Outcome[Operation]:
-    _only_services(request)
+def _ask(faults: Faults, state: Operation | None, request: Request, now: datetime, look: Look) -> Outcome[Operation]:
+    only_services(request)
     asked = _operation(request, now)
     if state is None:
         rules = _rules(asked, request, look)
         if Misbehaviour.LOST in rules:
             return Outcome(replace(asked, status=Status.LOST), note="lost_by_script")
-        return _begin(behaviour, asked, rules, now)
+        asked = replace(asked, faults=_faults_of(asked, faults))
+        if "request_lost" in asked.faults:
+            return Outcome(replace(asked, status=Status.LOST), note="lost_by_fault")
+        return _begin(asked, rules, now)
     if _content(state) != _content(asked):
         raise Refused("operation_differs", "this operation id was used for something else; use a new one")
     if state.status is Status.LOST:
-        return _begin(behaviour, asked, _rules(asked, request, look), now)
+        return _begin(replace(asked, faults=state.faults), _rules(asked, request, look), now)
     if state.status is Status.IN_PROGRESS:
         return Outcome(note="in_progress")
     return Outcome(messages=[_answer(state)], note="answered_again")
 
 
-def _begin(
-    behaviour: Behaviour, asked: Operation, rules: dict[Misbehaviour, Rule], now: datetime
-) -> Outcome[Operation]:
+def _begin(asked: Operation, rules: dict[Misbehaviour, Rule], now: datetime) -> Outcome[Operation]:
     failing = rules.get(_FAILURE[asked.kind])
     fails = (failing.reason or _DEFAULT_REASON[asked.kind]) if failing else None
-    if fails is None and asked.kind is Kind.PAYMENT and behaviour.declines(asked.operation_id):
+    if fails is None and not _FAILING.isdisjoint(asked.faults):
         fails = _DEFAULT_REASON[asked.kind]
-    begun = replace(asked, fails=fails, silent=Misbehaviour.SILENT in rules)
+    silent = Misbehaviour.SILENT in rules or "answer_lost" in asked.faults
+    begun = replace(asked, fails=fails, silent=silent)
     return Outcome(begun, timers=[Timer(ANSWER, now + _takes(begun, in_force(now.date())))])
 
 
-def _finish(state: Operation | None, now: datetime) -> Outcome[Operation]:
+def _finish(faults: Faults, state: Operation | None, now: datetime) -> Outcome[Operation]:
     if state is None or state.status is not Status.IN_PROGRESS:
         return Outcome(note="not_in_progress")
     done = replace(state, status=Status.FAILED if state.fails else Status.SUCCEEDED, done_at=now)
     if done.silent:
-        return Outcome(done, note="silent_by_script")
+        return Outcome(done, note="silent")
+    if "delay" in done.faults:
+        late = faults.span("delay", done.operation_id, SHORTEST_DELAY, LONGEST_DELAY)
+        return Outcome(done, timers=[Timer(TELL, now + late)], note="told_late")
+    if "duplicate" in done.faults:
+        again = faults.span("duplicate", done.operation_id, SHORTEST_DELAY, TOLD_AGAIN_WITHIN)
+        return Outcome(done, [_answer(done)], [Timer(TELL, now + again)])
     return Outcome(done, [_answer(done)])
 
 
+def _faults_of(asked: Operation, faults: Faults) -> tuple[str, ...]:
+    """What meets an operation: at most one way to fail, and at most one way to be told badly.
+
+    A deposit is spared: a seller without one takes no orders, and whoever replays orders pays it once.
+    """
+    if not faults or asked.purpose is Purpose.DEPOSIT:
+        return ()
+    name, reference = asked.operation_id, asked.reference
+    failing = faults.one_of(_NEVER[asked.kind], reference) or faults.one_of(_FAILS[asked.kind], name)
+    told = faults.one_of(("request_lost", "answer_lost", "delay", "duplicate"), name)
+    slow = faults.one_of(("timeout",), name)
+    return tuple(word for word in (failing, told, slow) if word)
+
+
 def _query(state: Operation | None, query: QueryOperation) -> Outcome[Operation]:
-    _only_services(query)
+    only_services(query)
     if state is None or state.status is Status.LOST or state.reference != query.reference:
         unknown = OperationNotFound(operation_id=query.operation_id, reference=query.reference)
         return Outcome(messages=[unknown])
@@ -152,7 +172,8 @@ def _query(state: Operation | None, query: QueryOperation) -> Outcome[Operation]
     return Outcome(messages=[_answer(state)])
 
 
-def _only_services(command: Command) -> None:
+def only_services(command: Command) -> None:
+    """Raises `Refused` (forbidden) where anybody else asks for money to move."""
     if command.actor.role is not Role.SERVICE:
         raise Refused("forbidden", "the provider takes orders only from services")
 
@@ -225,4 +246,15 @@ _FAILURE = {
     Kind.REFUND: Misbehaviour.FAIL_REFUND,
     Kind.PAYOUT: Misbehaviour.FAIL_PAYOUT,
 }
+_FAILS: dict[Kind, tuple[str, ...]] = {
+    Kind.PAYMENT: ("decline",),
+    Kind.REFUND: ("refund_fails",),
+    Kind.PAYOUT: ("payout_fails",),
+}
+_NEVER: dict[Kind, tuple[str, ...]] = {
+    Kind.PAYMENT: (),
+    Kind.REFUND: ("refund_never",),
+    Kind.PAYOUT: ("payout_never",),
+}
+_FAILING = frozenset(word for words in (*_FAILS.values(), *_NEVER.values()) for word in words)
 _DEFAULT_REASON = {Kind.PAYMENT: "declined_by_bank", Kind.REFUND: "refund_rejected", Kind.PAYOUT: "account_closed"}

@@ -1,25 +1,27 @@
 """The provider, whole: its aggregates and where each message goes."""
 
+from dataclasses import replace
 from functools import partial
 
 from contracts.payments import CollectPayment, CommandRefused, PayOut, QueryOperation, RefundPayment
 from runtime.decision import Aggregate, Column, Service, to
-from simulators.payments import chargebacks, operations, scripts
+from simulators.faults import NONE, Faults
+from simulators.payments import adapter, chargebacks, operations, scripts
 from simulators.payments.chargebacks import Chargebacks
 from simulators.payments.control import ClearScript, ReportChargeback, ReverseChargeback, ScriptOperation
-from simulators.payments.operations import Behaviour, Operation, Status, scripts_for
+from simulators.payments.operations import Asked, Operation, Status, scripts_for
 from simulators.payments.scripts import Script
 
 _MOVED_AT = Column("timestamptz", lambda operation: operation.done_at if operation.status is Status.SUCCEEDED else None)
 
 
-def service(behaviour: Behaviour) -> Service:
-    """The provider that behaves like this where no script says otherwise."""
+def service(faults: Faults = NONE) -> Service:
+    """The provider to which this happens where no script says otherwise, asked by the commands of its port."""
     asked = to("operations", "operation_id", reads=scripts_for)
     return Service(
         name="payments",
         aggregates=(
-            Aggregate("operations", Operation, partial(operations.decide, behaviour), {"moved_at": _MOVED_AT}),
+            Aggregate("operations", Operation, partial(operations.decide, faults), {"moved_at": _MOVED_AT}),
             Aggregate("scripts", Script, scripts.decide),
             Aggregate("chargebacks", Chargebacks, chargebacks.decide),
         ),
@@ -37,4 +39,19 @@ def service(behaviour: Behaviour) -> Service:
     )
 
 
-SERVICE = service(Behaviour())
+def over_http(faults: Faults = NONE) -> Service:
+    """The same provider asked over HTTP, and the adapter that carries the commands of the port there."""
+    direct = service(faults)
+    carried = to("calls", "operation_id")
+    return replace(
+        direct,
+        aggregates=(*direct.aggregates, Aggregate("calls", adapter.Call, adapter.decide)),
+        routes={
+            **direct.routes,
+            **dict.fromkeys((CollectPayment, RefundPayment, PayOut, QueryOperation), carried),
+            Asked: to("operations", "operation_id", reads=lambda asked: scripts_for(asked.request)),
+        },
+    )
+
+
+SERVICE = service()

@@ -10,6 +10,7 @@ import pytest
 
 from holdfast.embedded import Kafka, Postgres, start_servers
 from holdfast.embedded.ports import free_port
+from tests.access import environment as environment_of_tokens
 from tests.chaos.check import rows, settled
 from tests.chaos.load import Written
 from tests.chaos.process import Process, all_ready
@@ -65,6 +66,7 @@ class World:
             "HOLDFAST_PORT": port,
             "HOLDFAST_SESSION_TIMEOUT": SESSION_TIMEOUT,
             "HOLDFAST_TIMER_POLL": 0.05,
+            **environment_of_tokens(),
         }
         name = f"{service}-{len(self.processes) + 1}"
         process = Process(

@@ -16,11 +16,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from contracts.envelope import encode
+from contracts.partition import partition_of
 from runtime.ids import new_id
-from runtime.relay import partition_of
+from tests.access import as_actor
 from tests.toy.parts import add
 
-ACTOR = {"Holdfast-Actor": "service:tests"}
 TICK = 0.05
 
 Batches = dict[int, list[tuple[bytes, bytes, list[tuple[str, bytes]]]]]
@@ -163,7 +163,7 @@ class Caller:
         self._writer = writer
         self.added = 0
         self.unanswered = 0
-        """Tries that ended without an answer, or with 503: "it may still happen"."""
+        """Tries without an answer, or with 503 ("it may still happen"), or while an earlier one was under way."""
 
     async def add(self, client: httpx.AsyncClient) -> None:
         """One addition."""
@@ -192,13 +192,13 @@ class Caller:
             answer = await client.post(
                 f"{next(self._urls)}/tallies/{tally}",
                 json={"number": number},
-                headers=ACTOR | {"Idempotency-Key": key},
+                headers=as_actor("service:tests") | {"Idempotency-Key": key},
             )
         except httpx.TransportError:
             self.unanswered += 1
             await asyncio.sleep(TICK)
             return None
-        if answer.status_code == 503:
+        if answer.status_code == 503 or '"request_in_flight"' in answer.text:
             self.unanswered += 1
             await asyncio.sleep(TICK)
             return None

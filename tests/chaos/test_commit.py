@@ -6,9 +6,10 @@ import random
 import httpx
 import pytest
 
+from tests.access import as_actor
 from tests.chaos.check import rows
 from tests.chaos.conftest import World, tallies
-from tests.chaos.load import ACTOR, calling, publishing
+from tests.chaos.load import calling, publishing
 from tests.chaos.process import Process
 from tests.chaos.proxy import Loss, proxied
 from tests.toy.parts import numbers
@@ -50,7 +51,8 @@ async def test_a_commit_that_arrives_after_it_was_given_up_has_one_effect(world:
         left = [Loss.LATE]
         network.lose = lambda is_relay: left.pop() if left and not is_relay else Loss.NOTHING
         async with httpx.AsyncClient(timeout=20) as client:
-            asking = asyncio.create_task(client.post(f"{toy.url}/tallies/a", json={"number": 5}, headers=ACTOR))
+            asked = client.post(f"{toy.url}/tallies/a", json={"number": 5}, headers=as_actor("service:tests"))
+            asking = asyncio.create_task(asked)
             # when the service tries again, and meets what it did itself
             await eventually(lambda: _someone_waits(world))
             network.deliver_late()

@@ -11,16 +11,17 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from contracts.attributes import MAX_MESSAGE_BYTES
+from tests.access import as_actor
 from tests.chaos.check import rows
 from tests.chaos.conftest import World, tallies
-from tests.chaos.load import ACTOR, publishing
+from tests.chaos.load import publishing
 from tests.chaos.process import Process
 from tests.toy import toy
 from tests.toy.parts import Client, add, client, numbers, totals
 from tests.waiting import eventually
 
 QUICK = {"HOLDFAST_SESSION_TIMEOUT": 1}
-OPERATOR = {"Holdfast-Actor": "operator:op-1"}
+OPERATOR = as_actor("operator:op-1")
 POINTS = ["letters_parked", "before_commit", "amid_commit", "committed", "amid_acknowledge"]
 
 
@@ -71,7 +72,7 @@ async def test_an_event_too_large_to_be_told_parks_the_command_that_causes_it(wo
         # by HTTP it is refused
         async with httpx.AsyncClient() as caller:
             asked = {"number": 1, "padding": MAX_MESSAGE_BYTES}
-            answer = await caller.post(f"{service.url}/tallies/other", json=asked, headers=ACTOR)
+            answer = await caller.post(f"{service.url}/tallies/other", json=asked, headers=as_actor("service:tests"))
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
         await world.more_handled(100)
         await _discard(service, "large")

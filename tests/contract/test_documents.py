@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -12,7 +13,9 @@ import pytest
 from contracts import asyncapi, catalogue, escrow, orders
 from contracts.message import PARTITIONS, is_command
 from contracts.registry import REGISTRY, TOPICS
-from holdfast import documents
+from holdfast import documents, problems
+from holdfast.problem_words import WORDS
+from runtime.problems import STATUS
 
 DOCUMENT = asyncapi.asyncapi()
 WHOLE = documents.documents()
@@ -178,6 +181,29 @@ def test_a_message_that_no_service_reads_is_for_others() -> None:
     text = catalogue.catalogue({"escrow": [orders.OrderPaid]})
     assert text.count("Read by escrow.") == 1
     assert text.count("Read by none of the services") == len(REGISTRY) - 1
+
+
+def test_every_code_that_is_raised_is_told_with_what_to_do_and_no_other() -> None:
+    codes, unsaid = problems.raised()
+    assert not unsaid, "say in holdfast.problems.ELSEWHERE which codes are raised there"
+    envelopes = {f"invalid_{code}" for code in problems.envelope_codes()}
+    assert not codes.keys() - WORDS.keys() - envelopes, "say in holdfast.problem_words what they mean"
+    assert not WORDS.keys() - codes.keys(), "nothing raises these any more"
+    assert codes.keys() >= STATUS.keys(), "no such code has a status of its own any more"
+    for code in codes:
+        words = problems.words_of(code)
+        assert re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", code), code
+        assert words.means.endswith(".") and words.do.endswith("."), code
+        assert f"### {code}\n" in WHOLE["errors.md"]
+
+
+def test_a_code_that_nobody_told_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "libs/runtime").mkdir(parents=True)
+    (tmp_path / "libs/runtime/new.py").write_text('raise Refused("brand_new", "x")\nraise Refused(made_up(), "x")\n')
+    monkeypatch.setattr(problems, "ROOT", tmp_path)
+    codes, unsaid = problems.raised()
+    assert codes == {"brand_new": {"all"}}
+    assert unsaid == {("libs/runtime/new.py", "made_up()")}
 
 
 def test_the_documents_name_no_machine() -> None:

@@ -1,5 +1,6 @@
 """The demo as a person runs it: interrupted at any moment it leaves nothing behind, and a second run starts clean."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from simulators.forgeries import FORGERIES
 from tests.waiting import eventually
 
 
@@ -61,9 +63,30 @@ async def test_ctrl_c_at_any_moment_stops_everything(folder: Path, moment: str) 
     assert not (folder / "stack.json").exists()
 
 
+def test_with_faults_everything_still_rests_and_the_money_is_proved_X1(folder: Path) -> None:
+    orders = str(Path(__file__).parent / "orders.csv")
+    faults = "all,seed=3,forge=10000,duplicate=4000,delay=4000,refund_fails=5000,timeout=2000"
+    done = subprocess.run(
+        [sys.executable, "-m", "holdfast", "replay", orders, "--folder", str(folder), "--faults", faults, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    assert report["clean"] and all(proof["ok"] for proof in report["proofs"].values())
+    wrong = report["faults"]
+    assert wrong["operations"]["delay"] and wrong["webhooks"]["duplicated"]
+    assert wrong["forgeries_accepted"] == {}
+    assert {kind: wrong["webhooks"][kind] for kind in FORGERIES} == wrong["forgeries_refused"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["replay", "examples/marketplace.csv", "--faults", "earthquake"], "there is no fault 'earthquake'"),
+        (["replay", "examples/marketplace.csv", "--faults", "decline=many"], "basis points"),
         (["replay", "no-such-file.csv"], "cannot be read"),
         (["replay", "pyproject.toml"], "missing: order_id"),
         (["money", "--folder", "nowhere"], "no stack runs"),

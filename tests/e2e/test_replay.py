@@ -71,9 +71,8 @@ def test_a_seller_sees_nothing_of_the_buyer_E10(report: Report, stack: Stack) ->
 
 
 def test_a_stranger_is_told_there_is_no_such_order(report: Report, stack: Stack) -> None:
-    answer = httpx.get(
-        f"{stack.addresses.services['orders']}/orders/confirmed", headers={"holdfast-actor": "buyer:b-2"}
-    )
+    stranger = stack.addresses.minter().bearer("buyer", "b-2")
+    answer = httpx.get(f"{stack.addresses.services['orders']}/orders/confirmed", headers=stranger)
     assert answer.status_code == 404 and answer.json()["code"] == "not_found"
 
 
@@ -82,7 +81,8 @@ def test_who_asked_for_a_cancellation_is_recorded_E12(report: Report, stack: Sta
 
 
 def order_of(stack: Stack, order_id: str, actor: str = "operator:tests") -> dict[str, Any]:
-    answer = httpx.get(f"{stack.addresses.services['orders']}/orders/{order_id}", headers={"holdfast-actor": actor})
+    token = stack.addresses.minter().bearer(*actor.split(":"))
+    answer = httpx.get(f"{stack.addresses.services['orders']}/orders/{order_id}", headers=token)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found

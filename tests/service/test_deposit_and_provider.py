@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 import pytest
 import uvicorn
+from pydantic import SecretStr
 
 import deposits
 import ledger
@@ -23,17 +24,26 @@ from contracts.orders import PaymentMethod
 from deposits.domain import Status
 from deposits.service import SERVICE as DEPOSITS
 from holdfast.embedded import Kafka
+from holdfast.embedded.ports import free_port
 from runtime.app import Running, build
 from runtime.clock import VirtualClock
 from runtime.decision import Ref
 from runtime.fold import Done
 from runtime.http import Api
+from simulators.faults import Faults
+from simulators.forgeries import Tally
+from simulators.payments import adapter
 from simulators.payments.api import API as PAYMENTS_API
+from simulators.payments.api import api
 from simulators.payments.service import SERVICE as PAYMENTS
+from simulators.payments.service import over_http
 from simulators.settings import SimulatorSettings
 from simulators.webhooks import webhooks
+from tests.access import as_actor
+from tests.signing import SECRETS, SENDERS
 from tests.toy.parts import fresh_topics, settings_for
 from tests.unit.deposits.given import MAY_2025, SELLER, open_deposit, pay
+from tests.unit.simulators.test_payments import refund
 from tests.waiting import eventually
 
 TOPICS = sorted({*DEPOSITS.topics, *PAYMENTS.topics, "deposits.events.v1"})
@@ -41,9 +51,9 @@ PAYMENT = Ref("operations", "deposit-s-1-1")
 
 
 @asynccontextmanager
-async def served(running: Running, api: Api) -> AsyncIterator[str]:
+async def served(running: Running, api: Api, port: int = 0) -> AsyncIterator[str]:
     """The service with its HTTP side on a free port; yields its address."""
-    server = uvicorn.Server(uvicorn.Config(build(running, api), host="127.0.0.1", port=0, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(build(running, api), host="127.0.0.1", port=port, log_config=None))
     serving = asyncio.create_task(server.serve())
     try:
         await eventually(lambda: server.started and running.starting == "" and running.intake, within=30)
@@ -73,25 +83,31 @@ async def told(service: Running, command: Command) -> None:
     assert isinstance(answer, Done), answer
 
 
-@pytest.mark.parametrize("answers_by", ["kafka", "webhook"])
+@pytest.mark.parametrize(("asked_by", "answers_by"), [("kafka", "kafka"), ("kafka", "webhook"), ("http", "webhook")])
 async def test_a_paid_deposit_becomes_active(
-    answers_by: str, kafka: Kafka, database: str, provider_database: str, tmp_path: Path
+    asked_by: str, answers_by: str, kafka: Kafka, database: str, provider_database: str, tmp_path: Path
 ) -> None:
     await fresh_topics(kafka.bootstrap, TOPICS)
     clock = VirtualClock.create(tmp_path / "clock", MAY_2025)
     common = {"clock": f"virtual:{tmp_path / 'clock'}"}
     migrations = [runtime.MIGRATIONS, ledger.MIGRATIONS, Path(deposits.__file__).parent / "migrations"]
-    seller = Running(DEPOSITS, settings_for(database, kafka.bootstrap, **common), migrations)
+    settings = settings_for(database, kafka.bootstrap, webhook_secrets=SENDERS, **common)
+    seller = Running(DEPOSITS, settings, migrations)
 
     async with served(seller, Api()) as address:
-        chosen = {"webhook_deposits": f"{address}/webhooks"} if answers_by == "webhook" else {}
+        by_webhook = {"webhook_deposits": f"{address}/webhooks", "webhook_signing_secrets": SECRETS["payments"]}
+        chosen = by_webhook if answers_by == "webhook" else {}
+        known = SimulatorSettings(**chosen)
+        port, sender, over = free_port(), webhooks(known), asked_by == "http"
+        if over:
+            sender = adapter.over_http(known.provider_key, None, 5, sender, Tally())
         provider = Running(
-            PAYMENTS,
-            settings_for(provider_database, kafka.bootstrap, **common),
+            over_http() if over else PAYMENTS,
+            settings_for(provider_database, kafka.bootstrap, port=port, **common),
             [runtime.MIGRATIONS, Path(simulators.payments.__file__).parent / "migrations"],
-            webhooks(SimulatorSettings(**chosen)),
+            sender,
         )
-        async with served(provider, PAYMENTS_API) as provider_address, httpx.AsyncClient() as http:
+        async with served(provider, api(key=known.provider_key), port) as provider_address, httpx.AsyncClient() as http:
             await told(seller, open_deposit())
             await told(seller, pay(method=PaymentMethod.BANK_TRANSFER))
 
@@ -112,10 +128,56 @@ async def test_a_paid_deposit_becomes_active(
             assert [(line["id"], line["kind"], line["amount"]) for line in lines] == [
                 ("deposit-s-1-1", "payment", 8_000_00)
             ]
-            operation = (await http.get(f"{provider_address}/operations/deposit-s-1-1")).json()
+            shown = await http.get(f"{provider_address}/operations/deposit-s-1-1", headers=as_actor("operator:demo"))
+            operation = shown.json()
             assert (operation["status"], operation["method"]) == ("succeeded", "bank_transfer")
             assert provider.kafka_sender.produced.keys() <= {("payments.events.v1", n) for n in range(12)}
             assert bool(provider.kafka_sender.produced) == (answers_by == "kafka")
+
+
+@pytest.mark.parametrize("fault", ["timeout", "request_lost"])
+async def test_a_provider_that_does_not_answer_in_time_moves_the_money_once_P4(
+    fault: str, kafka: Kafka, provider_database: str, tmp_path: Path
+) -> None:
+    await fresh_topics(kafka.bootstrap, TOPICS)
+    clock = VirtualClock.create(tmp_path / "clock", MAY_2025)
+    faults, tally, port = Faults("a", {fault: 10_000}), Tally(), free_port()
+    key = SecretStr("key")
+    provider = Running(
+        over_http(faults),
+        settings_for(provider_database, kafka.bootstrap, port=port, clock=f"virtual:{tmp_path / 'clock'}"),
+        [runtime.MIGRATIONS, Path(simulators.payments.__file__).parent / "migrations"],
+        adapter.over_http(key, None, 1, lambda _, kafka: kafka, tally),
+    )
+    async with served(provider, api(faults, tally, key), port) as address, httpx.AsyncClient(base_url=address) as http:
+        # when a refund is asked for over Kafka's port, and the provider's HTTP says nothing
+        await told(provider, refund())
+
+        async def carried() -> bool:
+            return bool(tally.told()["sent"].get("calls_looked_up"))
+
+        await eventually(carried, within=30)
+
+        # then it is found, or made anew under its name, and happens once
+        async def begun() -> bool:
+            found = await http.get("/v1/operations/refund-o1-1", headers={"authorization": "Bearer key"})
+            return found.status_code == 200
+
+        await eventually(begun, within=30)
+        clock.advance_to(MAY_2025 + timedelta(minutes=1))
+
+        async def moved() -> bool:
+            return len((await http.get("/statement")).json()["lines"]) == 1
+
+        await eventually(moved, within=30)
+        clock.advance_to(MAY_2025 + timedelta(days=1))
+        (entry,) = (await http.get(f"/statements/{MAY_2025.date()}")).json()["entries"]
+        assert (entry["operation_id"], entry["kind"], entry["amount"]["amount"]) == ("refund-o1-1", "refund", 1000)
+        not_over = await http.get(f"/statements/{MAY_2025.date() + timedelta(days=1)}")
+        assert (not_over.status_code, not_over.json()["code"]) == (404, "day_not_closed")
+        assert (await http.get("/faults")).json()["operations"] == {fault: 1}
+        stranger = await http.get("/v1/operations/refund-o1-1", headers={"authorization": "Bearer guess"})
+        assert (stranger.status_code, stranger.json()["code"]) == (401, "invalid_provider_key")
 
 
 async def test_the_provider_is_scripted_over_http(kafka: Kafka, provider_database: str, tmp_path: Path) -> None:
@@ -127,7 +189,7 @@ async def test_the_provider_is_scripted_over_http(kafka: Kafka, provider_databas
         [runtime.MIGRATIONS, Path(simulators.payments.__file__).parent / "migrations"],
     )
     async with served(provider, PAYMENTS_API) as address, httpx.AsyncClient(base_url=address) as http:
-        http.headers["holdfast-actor"] = "operator:demo"
+        http.headers.update(as_actor("operator:demo"))
         scripted = await http.post("/script", json={"target": "o1", "outcome": "decline", "reason": "stolen_card"})
         assert scripted.json() == {"result": "done", "version": 1}
         assert (await http.get("/script/o1")).json()["rules"] == [

@@ -18,14 +18,17 @@ from contracts.attributes import MAX_BATCH_BYTES
 from holdfast.embedded import Kafka, Postgres
 from holdfast.embedded.ports import free_port
 from runtime.http import MAX_BODY_BYTES
+from tests.access import as_actor
+from tests.access import environment as environment_of_tokens
 from tests.chaos.process import Process, all_ready
 from tests.chaos.proxy import proxied
+from tests.signing import SENDERS, signed
 from tests.toy import toy
 from tests.toy.parts import add, client, fresh_topics
 from tests.waiting import eventually
 
-SERVICE = {"Holdfast-Actor": "service:tests"}
-OPERATOR = {"Holdfast-Actor": "operator:op-1"}
+SERVICE = as_actor("service:tests")
+OPERATOR = as_actor("operator:op-1")
 STRUCTURED = {"content-type": "application/cloudevents+json"}
 BATCH = {"content-type": "application/cloudevents-batch+json"}
 
@@ -60,6 +63,8 @@ async def start(
             "HOLDFAST_KAFKA_BOOTSTRAP": kafka.bootstrap,
             "HOLDFAST_ENVIRONMENT": "test",
             "HOLDFAST_PORT": port,
+            "HOLDFAST_WEBHOOK_SECRETS": SENDERS,
+            **environment_of_tokens(),
         }
         name = f"{service}-{len(started)}"
         values = {key: str(value) for key, value in (given | environment).items()}
@@ -81,15 +86,15 @@ async def services(start: Start) -> tuple[Process, Process]:
 
 @pytest.fixture
 async def http(services: tuple[Process, Process]) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of `toy`."""
-    async with httpx.AsyncClient(base_url=services[0].url, timeout=20) as one:
+    """A client of `toy`, which asks as a service."""
+    async with httpx.AsyncClient(base_url=services[0].url, timeout=20, headers=SERVICE) as one:
         yield one
 
 
 @pytest.fixture
 async def mirror(services: tuple[Process, Process]) -> AsyncIterator[httpx.AsyncClient]:
     """A client of `mirror`, which hears of parcels by webhook."""
-    async with httpx.AsyncClient(base_url=services[1].url, timeout=20) as one:
+    async with httpx.AsyncClient(base_url=services[1].url, timeout=20, headers=SERVICE) as one:
         yield one
 
 
@@ -124,7 +129,7 @@ def is_problem(answer: httpx.Response, status: int, code: str) -> None:
         (b'{"number": 1, "tally": "b"}', 422, "invalid_data"),
         (b'{"number": 1, "actor": {"id": "me", "role": "operator"}}', 422, "invalid_data"),
         (b'{"number": -1}', 409, "negative"),
-        (b'{"number": 1, "expected_version": 12}', 409, "stale_version"),
+        (b'{"number": 1, "expected_version": 12}', 412, "stale_version"),
         (b" " * (MAX_BODY_BYTES + 1), 413, "too_large"),
     ],
     ids=lambda value: repr(value)[:40] if isinstance(value, bytes) else None,
@@ -146,26 +151,26 @@ async def test_a_body_without_end_is_not_read_to_its_end(http: httpx.AsyncClient
 
 
 @pytest.mark.parametrize(
-    ("actor", "code"),
+    ("authorization", "code"),
     [
-        (None, "no_actor"),
-        ("", "no_actor"),
-        ("service", "bad_actor"),
-        ("service:", "bad_actor"),
-        (":tests", "bad_actor"),
-        ("king:tests", "bad_actor"),
-        ("service:two words", "bad_actor"),
-        ("service:" + "x" * 65, "bad_actor"),
-        ("service:\xff", "bad_actor"),
+        ("", "no_token"),
+        ("Bearer", "no_token"),
+        ("Basic b3A6b3A=", "no_token"),
+        ("Bearer service:tests", "invalid_token"),
+        ("Bearer a.b.c", "invalid_token"),
+        ("Bearer \xff", "invalid_token"),
+        ("Bearer " + "x" * 9000, "invalid_token"),
     ],
 )
-async def test_a_command_needs_to_say_who_asks(http: httpx.AsyncClient, actor: str | None, code: str) -> None:
-    headers = {} if actor is None else {"Holdfast-Actor": actor.encode("latin-1")}
-    is_problem(await http.post("/tallies/a", json={"number": 1}, headers=headers), 401, code)
+async def test_a_command_needs_to_say_who_asks(http: httpx.AsyncClient, authorization: str, code: str) -> None:
+    headers = {"Authorization": authorization.encode("latin-1")}
+    answer = await http.post("/tallies/a", json={"number": 1}, headers=headers)
+    is_problem(answer, 401, code)
+    assert answer.headers["www-authenticate"].startswith('Bearer realm="holdfast"')
 
 
 async def test_who_may_not_ask_is_refused(http: httpx.AsyncClient) -> None:
-    headers = {"Holdfast-Actor": "buyer:b-1"}
+    headers = as_actor("buyer:b-1")
     is_problem(await http.post("/tallies/a", json={"number": 1}, headers=headers), 403, "forbidden")
 
 
@@ -190,31 +195,6 @@ async def test_a_command_is_answered_after_its_commit_and_read_back_at_once(http
     assert answer.json() == {"result": "done", "version": 2}
     shown = await http.get("/tallies/read-back")
     assert (shown.json(), shown.headers["etag"]) == ({"numbers": [5, 6]}, '"2"')
-
-
-async def test_a_request_repeated_under_its_key_has_one_effect(http: httpx.AsyncClient) -> None:
-    async def ask(key: str, number: int, actor: str = "service:tests") -> dict[str, Any]:
-        headers = {"Holdfast-Actor": actor, "Idempotency-Key": key}
-        answer = await http.post("/tallies/repeated", json={"number": number}, headers=headers)
-        return {"status": answer.status_code} | answer.json()
-
-    # given many at once, and once more afterwards
-    answers = await asyncio.gather(*(ask("k1", 5) for _ in range(20)))
-    assert sorted(answer["result"] for answer in answers) == ["done"] + ["done_before"] * 19
-    assert (await ask("k1", 5))["result"] == "done_before"
-    # a key is an actor's own
-    assert (await ask("k1", 6, "service:others"))["result"] == "done"
-    # what was refused had no effect: everyone is told so, and it may be corrected
-    answers = await asyncio.gather(*(ask("k2", -1) for _ in range(20)))
-    assert {(answer["status"], answer["code"]) for answer in answers} == {(409, "negative")}
-    assert (await ask("k2", 7))["result"] == "done"
-    assert (await http.get("/tallies/repeated")).json() == {"numbers": [5, 6, 7]}
-
-
-@pytest.mark.parametrize("key", ["", "x" * 256])
-async def test_an_idempotency_key_has_bounds(http: httpx.AsyncClient, key: str) -> None:
-    answer = await http.post("/tallies/a", json={"number": 1}, headers=SERVICE | {"Idempotency-Key": key})
-    is_problem(answer, 422, "invalid_idempotency_key")
 
 
 async def test_a_fault_of_ours_is_told_as_one_and_has_no_effect(http: httpx.AsyncClient) -> None:
@@ -283,7 +263,7 @@ async def test_a_parked_key_takes_no_commands_until_an_operator_moves_it(http: h
     ],
 )
 async def test_dead_letters_are_for_operators(http: httpx.AsyncClient, method: str, path: str) -> None:
-    is_problem(await http.request(method, path), 401, "no_actor")
+    is_problem(await http.request(method, path, headers={"authorization": ""}), 401, "no_token")
     is_problem(await http.request(method, path, headers=SERVICE), 403, "forbidden")
 
 
@@ -360,18 +340,20 @@ def parcel(reference: str, **changes: Any) -> dict[str, Any]:
 async def test_events_come_by_webhook_one_or_many_and_once(mirror: httpx.AsyncClient) -> None:
     one = parcel("w-1")
     for _ in range(2):
-        answer = await mirror.post("/webhooks", content=json.dumps(one), headers=STRUCTURED)
+        headers = STRUCTURED | signed(json.dumps(one))
+        answer = await mirror.post("/webhooks", content=json.dumps(one), headers=headers)
         assert (answer.status_code, answer.content) == (204, b"")
     # a batch may be larger than a command
     many = [parcel("w-2") for _ in range(1500)]
     content = json.dumps([*many, *many])
     assert MAX_BODY_BYTES < len(content) < MAX_BATCH_BYTES
-    assert (await mirror.post("/webhooks", content=content, headers=BATCH)).status_code == 204
+    assert (await mirror.post("/webhooks", content=content, headers=BATCH | signed(content))).status_code == 204
     assert (await mirror.get("/seen/w-1")).json()["parcels"] == ["TN-1"]
     assert len((await mirror.get("/seen/w-2")).json()["parcels"]) == 1500
     # what this service has no use for is passed over
-    unused = parcel("w-3", type="payments.payout_succeeded.v1")
-    assert (await mirror.post("/webhooks", content=json.dumps(unused), headers=STRUCTURED)).status_code == 204
+    unused = json.dumps(parcel("w-3", type="payments.payout_succeeded.v1"))
+    headers = STRUCTURED | signed(unused, "payments")
+    assert (await mirror.post("/webhooks", content=unused, headers=headers)).status_code == 204
     is_problem(await mirror.get("/seen/w-3"), 404, "not_found")
 
 
@@ -385,8 +367,6 @@ async def test_events_come_by_webhook_one_or_many_and_once(mirror: httpx.AsyncCl
         (b"{}", BATCH, "invalid_malformed_structured"),
         (b"[1]", BATCH, "invalid_malformed_structured"),
         (b"\xff\xfe", BATCH, "invalid_malformed_structured"),
-        (b"{}", {}, "invalid_content_type"),
-        (b"{}", {"content-type": "application/json"}, "invalid_content_type"),
         (parcel("x", specversion="0.3"), STRUCTURED, "invalid_wrong_specversion"),
         (parcel("x", id=""), STRUCTURED, "invalid_empty_header"),
         (parcel("x", id=None), STRUCTURED, "invalid_missing_header"),
@@ -406,7 +386,7 @@ async def test_what_is_no_event_is_refused_and_nothing_of_its_batch_happens(
     mirror: httpx.AsyncClient, content: Any, headers: dict[str, str], code: str
 ) -> None:
     content = content if isinstance(content, bytes) else json.dumps(content).encode()
-    is_problem(await mirror.post("/webhooks", content=content, headers=headers), 422, code)
+    is_problem(await mirror.post("/webhooks", content=content, headers=headers | signed(content)), 422, code)
     is_problem(await mirror.get("/seen/x"), 404, "not_found")
 
 
@@ -420,14 +400,17 @@ async def test_nothing_that_is_sent_is_answered_by_a_fault_of_ours(http: httpx.A
         "/dead-letters/a/discard",
         "/dead-letters",
     ]
+    tokens = [as_actor(actor)["authorization"] for actor in ("service:tests", "operator:op-1", "buyer:b")]
     pieces = [b'{"number": 1}', b"{", b"}", b"\x00", b"\xff", b'"', b"\\u0000", b"1e999", b"[]", b"null", b'{"reason":']
     for _ in range(400):
         content = b"".join(chance.choices(pieces, k=chance.randint(0, 4)))
         headers = {
-            "Holdfast-Actor": chance.choice(["service:tests", "operator:op-1", "buyer:b", "\x7f", "x" * 3000]),
+            "Authorization": chance.choice([*tokens, "\x7f", "Bearer " + "x" * 3000]),
             "content-type": chance.choice([*STRUCTURED.values(), *BATCH.values(), "text/plain", ""]),
             "Idempotency-Key": chance.choice(["k", "x" * 300, "\x80"]).encode("latin-1"),
         }
+        if chance.random() < 0.5:
+            headers |= signed(content)
         answer = await http.request(
             chance.choice(["POST", "GET"]), chance.choice(paths), content=content, headers=headers
         )
@@ -440,7 +423,7 @@ async def test_too_many_commands_at_once_are_told_to_come_again(start: Start, da
     # given a service that takes three at a time, and a tally that somebody else holds
     narrow = start("toy", HOLDFAST_INTAKE_MAX=3, HOLDFAST_HTTP_WAIT=1)
     await narrow.ready()
-    async with httpx.AsyncClient(base_url=narrow.url, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=narrow.url, timeout=20, headers=SERVICE) as http:
         await http.post("/tallies/held", json={"number": 1}, headers=SERVICE)
         holder = await asyncpg.connect(databases["toy"])
         async with holder.transaction():
@@ -475,7 +458,7 @@ async def test_without_a_database_everything_says_so(start: Start, databases: di
     if when == "from the start":
         cut = start("toy", HOLDFAST_DATABASE_URL=network.url, HOLDFAST_HTTP_WAIT=1)
 
-    async with httpx.AsyncClient(base_url=cut.url, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=cut.url, timeout=20, headers=SERVICE) as http:
 
         async def says_so() -> bool:
             ready = await http.get("/readyz")
@@ -489,9 +472,59 @@ async def test_without_a_database_everything_says_so(start: Start, databases: di
         is_problem(await http.get("/dev/progress"), 503, "unavailable")
         body = {"reason": "was a test"}
         is_problem(await http.post("/dead-letters/a/replay", json=body, headers=OPERATOR), 503, "unavailable")
-        is_problem(
-            await http.post("/webhooks", content=json.dumps(parcel("w")), headers=STRUCTURED), 503, "unavailable"
-        )
+        event = json.dumps(parcel("w"))
+        answer = await http.post("/webhooks", content=event, headers=STRUCTURED | signed(event))
+        is_problem(answer, 503, "unavailable")
         is_problem(await http.get("/nowhere"), 404, "no_such_route")
         assert (await http.get("/livez")).status_code == 200
         assert (await http.get("/metrics")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content_type", "taken"),
+    [
+        ("application/json", True),
+        ("application/json; charset=utf-8", True),
+        ("Application/JSON", True),
+        ("application/merge-patch+json", True),
+        (None, True),
+        ("text/plain", False),
+        ("application/x-www-form-urlencoded", False),
+        ("multipart/form-data; boundary=x", False),
+        ("", False),
+    ],
+)
+async def test_a_command_is_json(http: httpx.AsyncClient, content_type: str | None, taken: bool) -> None:
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = await http.post("/tallies/typed", content=b'{"number": 1}', headers=headers)
+    if taken:
+        assert answer.status_code == 200, answer.text
+    else:
+        is_problem(answer, 415, "invalid_content_type")
+
+
+async def test_the_largest_body_is_taken_and_one_byte_more_is_not(http: httpx.AsyncClient) -> None:
+    body = b'{"number": 1}'
+    full = body + b" " * (MAX_BODY_BYTES - len(body))
+    assert MAX_BODY_BYTES == 256 * 1024
+    assert (await http.post("/tallies/full", content=full)).status_code == 200
+    is_problem(await http.post("/tallies/full", content=full + b" "), 413, "too_large")
+
+
+async def test_who_asks_too_often_is_told_when_to_come_again(start: Start) -> None:
+    # given a service that takes two requests at once, and one a second
+    narrow = start("toy", HOLDFAST_RATE_LIMIT_PER_SECOND=1, HOLDFAST_RATE_LIMIT_BURST=2)
+    await narrow.ready()
+    async with httpx.AsyncClient(base_url=narrow.url, timeout=20) as http:
+        for headers, status in ((as_actor("operator:op-1"), 200), (as_actor("buyer:b-1"), 403), ({}, 401)):
+            answers = [await http.get("/dead-letters", headers=headers) for _ in range(12)]
+            # then each has what there is for them, and is told how long to wait for more
+            assert {answer.status_code for answer in answers} == {status, 429}
+            assert [answer.status_code for answer in answers[:2]] == [status, status]
+            for answer in answers:
+                if answer.status_code == 429:
+                    is_problem(answer, 429, "rate_limited")
+                    assert int(answer.headers["retry-after"]) == 1
+        # but for services, and for those who look whether it lives
+        assert {(await http.get("/tallies/none", headers=SERVICE)).status_code for _ in range(12)} == {404}
+        assert {(await http.get("/livez")).status_code for _ in range(12)} == {200}

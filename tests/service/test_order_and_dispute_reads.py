@@ -30,6 +30,7 @@ from runtime.http import Api, add_routes
 from runtime.migrate import migrate
 from runtime.problems import on_refused
 from runtime.repository import Repository
+from tests.access import access, as_actor
 from tests.unit.disputes.given import days
 from tests.unit.disputes.given import in_state as case_in_state
 from tests.unit.orders.given import in_state as order_in_state
@@ -89,14 +90,10 @@ async def case_pool(database: str) -> AsyncIterator[asyncpg.Pool]:
 
 def client(service: Service, api: Api, pool: asyncpg.Pool) -> httpx.AsyncClient:
     app = FastAPI()
-    app.state.pool, app.state.repository = pool, Repository(service)
+    app.state.pool, app.state.repository, app.state.access = pool, Repository(service), access()
     app.add_exception_handler(Refused, on_refused)
     add_routes(app, api)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
-
-
-def as_actor(text: str) -> dict[str, str]:
-    return {"Holdfast-Actor": text}
 
 
 async def pages(pool: asyncpg.Pool, limit: int, **filters: Any) -> list[str]:

@@ -31,15 +31,18 @@ def checkout(scene: Scene, order_id: str, buyer: str, seller: str) -> PlaceOrder
         )
         for number in range(1, rng.choice((1, 1, 2, 3, 4)) + 1)
     )
+    by_buyer = scene.chance(0.9)
+    locked = quote(scene, currency) if scene.chance(scene.habits.quotes) else None
     return PlaceOrder(
-        actor=Actor(id=buyer, role=Role.BUYER) if scene.chance(0.9) else SUPPORT,
+        # A rate that comes with the order is taken only from those who answer for it.
+        actor=Actor(id=buyer, role=Role.BUYER) if by_buyer and locked is None else SUPPORT,
         order_id=order_id,
         buyer_id=buyer,
         seller_id=seller,
         buyer_country=scene.countries[buyer],
         seller_country=scene.countries[seller],
         lines=lines,
-        quote=quote(scene, currency) if scene.chance(scene.habits.quotes) else None,
+        quote=locked,
     )
 
 

@@ -24,7 +24,7 @@ from escrow.saga import ESCROW
 from escrow.service import DEADLINE, REMINDER
 from escrow.state import Escrow, OperationKind, Standing, State, Tranche, at_rest, with_operator
 from ledger.postings import Account, Kind
-from orders.checkout import PAY_BY
+from orders.checkout import PAY_BY, payment_timer
 from orders.order import FINAL, UNPAID, Order, Status
 from orders.payment import ASK_AGAIN
 from simulators.payments.operations import ANSWER, Operation
@@ -46,7 +46,7 @@ def _escrow_timers(order: Escrow) -> Mapping[str, datetime | None]:
 def _order_timers(order: Order) -> Mapping[str, datetime | None]:
     if order.unanswered:
         return {ASK_AGAIN: None}
-    return {PAY_BY: order.pay_by} if order.status in UNPAID else {}
+    return {PAY_BY: payment_timer(order)} if order.status in UNPAID else {}
 
 
 def _case_timers(case: Case) -> Mapping[str, datetime | None]:

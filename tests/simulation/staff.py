@@ -21,7 +21,7 @@ from contracts.message import Message
 from contracts.money import Money, total
 from contracts.orders import OrderPaid, OrderPaymentDeclined, OrderPlaced, OrderShipped
 from contracts.payments import ChargebackReceived, PaymentSucceeded, Purpose
-from escrow.state import Concern, Escrow, OperationKind, Standing, operation
+from escrow.state import Concern, Escrow, OperationKind, Standing, operation, withheld
 from runtime.delivery import RawRecord
 from simulators.carrier.control import DeliverParcel
 from simulators.payments.control import ClearScript, Misbehaviour, ReportChargeback, ReverseChargeback, ScriptOperation
@@ -226,6 +226,8 @@ def _settle(scene: Scene, order: Escrow, concern: Concern) -> None:
         result = _found_out(scene, asked.id)
         if result is not None:
             scene.ask(RecordOperationResult(**names, result=result))
+    elif withheld(order, asked) and scene.chance(0.85):
+        scene.ask(RecordOperationResult(**names, result=OperationResult.BY_BANK))
     else:
         if scene.chance(0.8):
             scene.ask(ClearScript(actor=OUTSIDE, target=order.order_id))

@@ -13,11 +13,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 import runtime
 from contracts.envelope import Envelope, encode, read
 from contracts.message import PARTITIONS, Message
+from contracts.partition import partition_of
 from runtime.app import Running
 from runtime.decision import Service
 from runtime.ids import new_id
-from runtime.relay import partition_of
 from runtime.settings import Settings
+from tests.access import keys_file
 from tests.toy import toy
 from tests.waiting import eventually
 
@@ -117,6 +118,7 @@ def settings_for(database: str, bootstrap: str, **more: Any) -> Settings:
         "environment": "test",
         "session_timeout": 6,
         "timer_poll": 0.02,
+        "oidc_keys_file": keys_file(),
     }
     return Settings(**given | more)
 

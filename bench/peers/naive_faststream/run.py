@@ -75,7 +75,7 @@ async def run(asked: Namespace) -> dict[str, Any]:
         await all_there(ready, len(pids))
         async with World(asked.kafka, f"{market}.", clock) as world:
             await world.admit_sellers(mix)
-            await world.drain(mix, "warm", max(asked.orders // engine.WARM_UP, 1), asked.window)
+            await world.drain(mix, "warm", max(asked.orders // engine.WARM_UP, 100), asked.window)
             metered = {"workers": pids, "postgres": [asked.postgres_pid], "kafka": [asked.kafka_pid]}
             metered = {name: [pid for pid in pids if pid] for name, pids in metered.items()}
             before = meter.read(metered)

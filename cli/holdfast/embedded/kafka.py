@@ -21,25 +21,20 @@ from holdfast.embedded import jars
 from holdfast.embedded.errors import EmbeddedError, ServerFailed
 from holdfast.embedded.ports import free_port, is_open
 from holdfast.embedded.process import Program, ServerProcess, folder_lock
+from holdfast.embedded.server import Server
 
 OLDEST_JAVA = 17
 START_WITHIN_SECONDS = 60.0
-STOP_WITHIN_SECONDS = 30.0
 LOGGING = Path(__file__).with_name("kafka-log4j2.properties")
 SMALL_JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true")
 
 
-class Kafka:
+class Kafka(Server):
     """One Kafka node of our own. It ends with the process that started it, however that ends.
 
     Calls block (start about three seconds); use them from asyncio through `asyncio.to_thread` if that matters.
     Topics are never made by use: create them. Errors are `EmbeddedError`; a failed start carries the end of its log.
     """
-
-    def __init__(self, home: Path, port: int, process: ServerProcess) -> None:
-        self.home = home
-        self.port = port
-        self._process = process
 
     @classmethod
     def start(cls, data: Path, *, port: int | None = None) -> Kafka:
@@ -67,39 +62,6 @@ class Kafka:
     @property
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        return self._process.running
-
-    def stop(self) -> None:
-        """An orderly shutdown."""
-        self._process.stop(within=STOP_WITHIN_SECONDS)
-
-    def kill(self) -> None:
-        """kill -9: a crash."""
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Start again on the same ports and data; returns when it answers."""
-        self.stop()
-        self._start()
-
-    def pause(self) -> None:
-        """Away: stopped where it is; connections stay open and silent."""
-        self._process.pause()
-
-    def resume(self) -> None:
-        self._process.resume()
-
-    def delete(self) -> None:
-        """Stop, and remove the data for good."""
-        self.stop()
-        shutil.rmtree(self.home)
 
     def _start(self) -> None:
         self._process.start(lambda: is_open(self.port) and _answers(self.bootstrap), within=START_WITHIN_SECONDS)

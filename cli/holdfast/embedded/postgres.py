@@ -27,6 +27,7 @@ import asyncpg
 from holdfast.embedded.errors import EmbeddedError, ServerFailed
 from holdfast.embedded.ports import free_port
 from holdfast.embedded.process import Account, Program, ServerProcess, folder_lock, unprivileged_account
+from holdfast.embedded.server import Server
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,6 @@ MAJOR = 18
 SUPERUSER = "postgres"
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 START_WITHIN_SECONDS = 60.0  # recovery after a crash included
-STOP_WITHIN_SECONDS = 20.0
 SOCKET_PATH_LIMIT = 100  # of the 104 to 108 bytes that systems allow
 
 # What was committed survives kill -9 and power loss. Nobody may trade this for speed.
@@ -57,7 +57,7 @@ TUNING = {
 }
 
 
-class Postgres:
+class Postgres(Server):
     """One PostgreSQL 18 server of our own on 127.0.0.1. It ends with the process that started it, however that ends.
 
     Calls block (start about a second the first time); use them from asyncio through `asyncio.to_thread` if that
@@ -65,9 +65,7 @@ class Postgres:
     """
 
     def __init__(self, home: Path, port: int, process: ServerProcess, credentials: dict[str, str]) -> None:
-        self.home = home
-        self.port = port
-        self._process = process
+        super().__init__(home, port, process)
         self._credentials = credentials
         self._credentials_lock = threading.Lock()
 
@@ -106,15 +104,6 @@ class Postgres:
         return server
 
     @property
-    def pid(self) -> int:
-        """The process id of the postmaster."""
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        return self._process.running
-
-    @property
     def socket_folder(self) -> Path | None:
         """The folder of the Unix socket, none if its path were too long. Connecting needs the password there too."""
         return self.home if _socket_fits(self.home, self.port) else None
@@ -145,31 +134,6 @@ class Postgres:
         finally:
             await connection.close()
         return self.dsn(name, name)
-
-    def stop(self) -> None:
-        """Fast shutdown: open transactions are rolled back, clients are disconnected."""
-        self._process.stop(within=STOP_WITHIN_SECONDS)
-
-    def kill(self) -> None:
-        """kill -9 of the postmaster and all its children: a crash."""
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Start again on the same port and data; returns when it answers, recovered."""
-        self.stop()
-        self._start()
-
-    def pause(self) -> None:
-        """Away: every process is stopped where it is; connections stay open and silent."""
-        self._process.pause()
-
-    def resume(self) -> None:
-        self._process.resume()
-
-    def delete(self) -> None:
-        """Stop, and remove the data for good."""
-        self.stop()
-        shutil.rmtree(self.home)
 
     def _start(self) -> None:
         pid_file = self.home / "cluster" / "postmaster.pid"

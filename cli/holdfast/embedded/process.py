@@ -22,6 +22,7 @@ from holdfast.embedded.errors import EmbeddedError, ServerFailed
 POLL_SECONDS = 0.02
 # What a server left by a killed starter may take to shut down before the next one may have its folder.
 GONE_WITHIN_SECONDS = 20.0
+STILL_WITHIN_SECONDS = 5.0
 
 # Ends the server when its starter is gone, however that died: its standard input is a pipe that only the starter holds
 # open. A thread-bound death signal would not do: servers are started from threads that end before them.
@@ -188,9 +189,13 @@ class ServerProcess:
             pass
 
     def pause(self) -> None:
-        """SIGSTOP of the server and all its children: it is away, its connections stay open and silent."""
+        """SIGSTOP of the server and all its children: it is away, its connections stay open and silent. Returns when
+        they stand still, which on a busy machine takes longer than the signal."""
         pid = self.pid
         members = self._frozen_members()
+        deadline = time.monotonic() + STILL_WITHIN_SECONDS
+        while not all(_stands_still(member.pid) for member in members) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
         if not members or members[0].pid != pid:
             raise EmbeddedError(
                 "server_not_running", f"{self.program.name} has ended by itself; see {self.program.log}"
@@ -234,6 +239,15 @@ class ServerProcess:
     def _stop_at_exit(self, starter: int) -> None:
         if os.getpid() == starter:  # a forked child leaves what its parent started
             self.stop(within=GONE_WITHIN_SECONDS)
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether every thread of a process is stopped or gone; True where the system does not tell."""
+    for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            if thread.read_text().rpartition(")")[2].split()[0] not in "TtZX":
+                return False
+    return True
 
 
 @contextlib.contextmanager

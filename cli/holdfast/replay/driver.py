@@ -36,8 +36,6 @@ from runtime.ids import new_id
 WINDOW = timedelta(hours=1)
 REST_WITHIN = timedelta(days=200)
 """How long the clock runs on behind the last action until every order must rest."""
-OPERATOR = {"holdfast-actor": "operator:replay"}
-
 Progress = Callable[[str, int, int, datetime], None]
 """`progress(what, done, of, now)`."""
 
@@ -73,6 +71,7 @@ class Driver:
 
     def __init__(self, addresses: Addresses, http: httpx.AsyncClient, watch: Watch, progress: Progress) -> None:
         self._services = addresses.services
+        self._minter = addresses.minter()
         self._http = http
         self._watch = watch
         self._progress = progress
@@ -219,7 +218,7 @@ class Driver:
 
     async def _post(self, service: str, path: str, body: dict[str, Any], actor: Actor, action: Action) -> None:
         answer = await self._http.post(
-            f"{self._services[service]}{path}", json=body, headers={"holdfast-actor": f"{actor.role}:{actor.id}"}
+            f"{self._services[service]}{path}", json=body, headers=self._minter.bearer(actor.role, actor.id)
         )
         if answer.status_code >= 500:
             answer.raise_for_status()

@@ -111,7 +111,7 @@ async def gather(
     seconds: float,
 ) -> Report:
     """Asks the services how everything ended."""
-    operator = {"holdfast-actor": "operator:replay"}
+    operator = addresses.minter().bearer("operator", "replay")
     services = addresses.services
     states: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()

@@ -13,6 +13,7 @@ from bench.market import Unexpected
 from bench.plan import Mix, order
 
 MIX = Mix(sellers=3, buyers=5)
+TOKENS = {order(MIX, "edge", n).buyer_id: f"token-of-{order(MIX, 'edge', n).buyer_id}" for n in range(50)}
 
 
 class Server:
@@ -57,7 +58,7 @@ async def client(server: Server, some: Iterator[bytes], count: int, rate: float,
 async def test_each_request_is_sent_once_over_kept_connections(rate):
     server = Server()
 
-    async with client(server, requests("place", MIX, "edge", 0, 50), 50, rate) as one:
+    async with client(server, requests("place", MIX, "edge", 0, 50, TOKENS), 50, rate) as one:
         await one.run()
 
     assert sorted(json.loads(body)["order_id"] for body in server.bodies) == [f"edge-{n:08d}" for n in range(50)]
@@ -75,7 +76,7 @@ async def test_an_open_loop_counts_from_when_a_request_was_due():
             await super().serve(reader, writer)
 
     server = Slow()
-    async with client(server, requests("confirm", MIX, "edge", 0, 20), 20, 1_000.0, connections=1) as one:
+    async with client(server, requests("confirm", MIX, "edge", 0, 20, TOKENS), 20, 1_000.0, connections=1) as one:
         running = asyncio.create_task(one.run())
         began = asyncio.get_running_loop().time()
         await one.offered.wait()
@@ -88,7 +89,7 @@ async def test_an_open_loop_counts_from_when_a_request_was_due():
 
 
 async def test_a_refused_request_ends_the_load():
-    async with client(Server(b"409 Conflict"), requests("place", MIX, "edge", 0, 5), 5, 0.0) as one:
+    async with client(Server(b"409 Conflict"), requests("place", MIX, "edge", 0, 5, TOKENS), 5, 0.0) as one:
         with pytest.raises(Unexpected) as raised:
             await one.run()
 
@@ -96,11 +97,11 @@ async def test_a_refused_request_ends_the_load():
 
 
 def test_a_request_says_who_asks_in_its_head_and_not_in_its_body():
-    (request,) = requests("place", MIX, "edge", 7, 1)
+    (request,) = requests("place", MIX, "edge", 7, 1, TOKENS)
     head, _, body = request.partition(b"\r\n\r\n")
     one = order(MIX, "edge", 7)
 
-    assert f"holdfast-actor: buyer:{one.buyer_id}".encode() in head
+    assert f"authorization: Bearer token-of-{one.buyer_id}".encode() in head
     assert b"content-length: %d" % len(body) in head
     assert json.loads(body)["order_id"] == one.order_id
     assert "actor" not in json.loads(body)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.deposits import DepositClaimed
 from contracts.disputes import Verdict
-from contracts.escrow import RetryOperation
+from contracts.escrow import OperationResult, RecordOperationResult, RetryOperation
 from contracts.message import Message
 from contracts.money import Money
 from contracts.payments import (
@@ -22,7 +22,7 @@ from contracts.payments import (
     RefundSucceeded,
 )
 from escrow.service import earliest
-from escrow.state import RESTING, Operation, OperationKind, Standing, State, at_rest
+from escrow.state import PAID, RESTING, Operation, OperationKind, Standing, State, at_rest, withheld
 from ledger.postings import Kind
 from tests.unit.escrow.language import (
     ID,
@@ -143,7 +143,11 @@ class World:
             elif stuck:
                 failed = next(each for each in state.operations if each.id in (stuck[0].payout_id, stuck[0].refund_id)
                               and each.standing is Standing.FAILED)  # fmt: skip
-                self.story.when(RetryOperation(actor=OPERATOR, order_id=ID, operation_id=failed.id))
+                names = {"actor": OPERATOR, "order_id": ID, "operation_id": failed.id}
+                if withheld(state, failed):
+                    self.story.when(RecordOperationResult(**names, result=OperationResult.BY_BANK))
+                else:
+                    self.story.when(RetryOperation(**names))
                 assert self.story.refused is None
             else:
                 due = earliest(state)[0]
@@ -176,7 +180,7 @@ def rested(story: Story, bought: Bought) -> None:
     assert story.balance(Kind.PAYOUT_TRANSIT, "provider", state.settlement) == 0
     assert story.balance(Kind.PAYABLE, "s-1", state.settlement) == 0
     refunded = sum(each.amount for each in state.operations
-                   if each.kind is OperationKind.REFUND and each.standing is Standing.SUCCEEDED)  # fmt: skip
+                   if each.kind is OperationKind.REFUND and each.standing in PAID)  # fmt: skip
     assert refunded == sum(each.to_buyer for each in state.tranches if each.refund_id is not None)
     assert refunded <= bought.presented.amount
     paid_out = sum(each.amount for each in state.operations

@@ -12,8 +12,8 @@ from contracts.escrow import (
     Outcome,
     RefundStarted,
 )
-from contracts.payments import RefundPayment
-from escrow.state import State
+from contracts.payments import PayOut, QueryOperation, RefundPayment
+from escrow.state import OperationKind, State
 from ledger.postings import Kind
 from tests.unit.escrow.language import (
     DELIVERED,
@@ -33,14 +33,22 @@ from tests.unit.escrow.language import (
     given_back,
     hours,
     moves,
+    moves_nothing,
+    never_arrived,
     nothing,
     paid,
+    paid_late,
+    payout_fails,
     payout_succeeds,
     publishes,
     recorded,
+    refund_fails,
     refund_succeeds,
+    refuses,
+    retried,
     ruled,
     says,
+    sends,
     shipped,
     stopped,
     verified,
@@ -260,3 +268,68 @@ def test_e13_lines_in_different_states_each_take_their_own_row() -> None:
     )
     assert story.balance(Kind.CHARGEBACK, ID) == -10_000
     story.when(days(80)).then({1: State.RELEASED, 2: State.CHARGED_BACK})
+
+
+BESIDE = (*PAST[State.REFUNDING], charged_back(), refund_fails, hours(1))
+"""A refund was under way when the bank took the money, and failed afterwards."""
+
+
+def test_e13_a_refund_that_fails_beside_a_chargeback_is_not_sent_again() -> None:
+    story = given(*PAST[State.REFUNDING], charged_back(), refund_fails)
+    story.when(hours(1)).then(State.WITH_OPERATOR, sends(), moves_nothing)
+    story.then(asks_operator("chargeback_after_refund", "refund_beside_chargeback"))
+    story.when(retried()).then(State.WITH_OPERATOR, refuses("chargeback_open"), nothing)
+
+
+def test_e13_a_refund_that_never_arrived_is_not_repeated_beside_a_chargeback() -> None:
+    story = given(*PAST[State.REFUNDING], charged_back(), days(1)).when(never_arrived).then(State.REFUNDING, nothing)
+    story.when(given_back(), days(1), never_arrived).then(State.REFUNDING, sends(QueryOperation, RefundPayment))
+
+
+def test_e13_what_the_bank_keeps_takes_the_place_of_the_refund() -> None:
+    story = given(*BESIDE).when(recorded(OperationResult.BY_BANK))
+    story.then(State.REFUNDED, publishes(LinesRested), moves(Kind.REFUND_TRANSIT, Kind.CHARGEBACK, 10_000))
+    assert story.balance(Kind.CHARGEBACK, ID) == 0
+    assert story.balance(Kind.CLEARING, "provider") == 0
+    story.when(refund_fails).then(State.REFUNDED, nothing)
+    story.when(retried()).then(refuses("already_answered"), nothing)
+    story.when(recorded(OperationResult.SUCCEEDED, "cb-1")).then(asks_operator())
+    story.when(refund_succeeds).then(State.REFUNDED, moves_nothing, asks_operator("result_contradicts"))
+    story.when(given_back()).then(State.REFUNDED, asks_operator("result_contradicts", "chargeback_reversed_late"))
+
+
+def test_e13_a_reversal_lets_the_operator_send_the_refund() -> None:
+    story = given(*BESIDE, given_back()).when(recorded(OperationResult.BY_BANK)).then(refuses("no_chargeback"), nothing)
+    story.when(retried()).then(State.REFUNDING, says(RefundPayment, operation_id="refund-o-1-2"))
+    story.when(refund_succeeds).then(State.REFUNDED)
+    assert story.balance(Kind.CLEARING, "provider") == 0
+
+
+def test_e13_only_a_refund_that_failed_can_be_the_banks() -> None:
+    stuck = (*PAST[State.REFUNDING], charged_back(), days(6))
+    given(*stuck).when(recorded(OperationResult.BY_BANK)).then(State.WITH_OPERATOR, refuses("no_chargeback"), nothing)
+    given(*PAST[State.WITH_OPERATOR]).when(recorded(OperationResult.BY_BANK)).then(refuses("no_chargeback"), nothing)
+
+
+def test_e13_the_sellers_part_of_a_split_goes_on_beside_a_chargeback() -> None:
+    story = given(*PAST[State.SETTLING], charged_back(), refund_fails, payout_fails)
+    story.when(hours(6)).then(State.SETTLING, sends(PayOut))
+    story.when(payout_succeeds, days(1)).then(State.WITH_OPERATOR, sends())
+    refund = next(each.id for each in story.state.operations if each.kind is OperationKind.REFUND)
+    story.when(recorded(OperationResult.BY_BANK, refund)).then(State.SETTLED)
+    assert story.balance(Kind.CHARGEBACK, ID) == -7_000
+
+
+def test_e13_a_deposit_that_pays_with_an_operator_beside_a_chargeback_sends_no_refund() -> None:
+    story = given(*PAST[State.RECOVERING], days(6), charged_back()).when(deposit_pays(10_000))
+    story.then(State.REFUNDING, sends())
+    story.when(days(1)).then(State.WITH_OPERATOR, sends())
+    story.when(recorded(OperationResult.BY_BANK)).then(State.REFUNDED)
+    assert story.balance(Kind.CHARGEBACK, ID) == 0
+
+
+def test_e13_a_late_payment_that_its_bank_took_before_is_not_refunded() -> None:
+    story = given(charged_back()).when(paid_late()).then(State.REFUNDING, sends())
+    story.when(days(1)).then(State.WITH_OPERATOR, asks_operator("refund_beside_chargeback"))
+    story.when(recorded(OperationResult.BY_BANK)).then(State.REFUNDED)
+    assert story.balance(Kind.CLEARING, "provider") == 0

@@ -7,6 +7,7 @@ from contracts.message import Actor, Role
 from contracts.money import Money
 from contracts.payments import PayOut, PayoutFailed, PayoutSucceeded, QueryOperation, RefundPayment
 from escrow.operations import operation_id
+from escrow.policy import POLICIES
 from escrow.state import OperationKind, State
 from ledger.postings import Kind
 from tests.unit.escrow.language import (
@@ -224,3 +225,9 @@ def test_ids_of_operations_fit_whatever_the_order_is_called() -> None:
     assert len(names) == 9
     assert max(map(len, names)) <= 64
     assert operation_id(OperationKind.PAYOUT, "o-1", 1) == "payout-o-1-1"
+
+
+def test_waits_before_another_try_grow_in_every_version_of_the_policy() -> None:
+    for version in POLICIES:
+        assert list(version.back_off) == sorted(set(version.back_off))
+        assert version.back_off[0] > hours(0)

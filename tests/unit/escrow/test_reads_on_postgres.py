@@ -25,6 +25,7 @@ from runtime.http import add_routes
 from runtime.migrate import migrate
 from runtime.problems import on_refused
 from runtime.repository import Repository
+from tests.access import access, as_actor
 from tests.unit.escrow.language import PAST, T0, Story, days, given, hours
 
 STORIES = {f"o-{number:02}": given(*past) for number, past in enumerate(PAST.values())}
@@ -62,13 +63,23 @@ def named(story: Story, id: str) -> object:
     return replace(story.state, order_id=id)
 
 
+async def booked(pool: asyncpg.Pool, story: Story) -> None:
+    """The order `o-1` and its money."""
+    async with pool.acquire() as connection, connection.transaction():
+        await Repository(SERVICE).save(connection, {}, {Ref("escrow", "o-1"): Versioned(story.state, 1)})
+        await LedgerStore().write(connection, [("cause", posting) for posting in story.folding.postings], T0)
+
+
 @asynccontextmanager
 async def client(pool: asyncpg.Pool, now: datetime = T0) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.state.pool, app.state.repository, app.state.clock = pool, Repository(SERVICE), Clock(now)
+    app.state.access = access()
     app.add_exception_handler(Refused, on_refused)
     add_routes(app, API)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://escrow") as http:
+    operator = as_actor("operator:op-1")
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://escrow", headers=operator) as http:
         yield http
 
 
@@ -115,8 +126,7 @@ async def test_the_database_refuses_an_order_that_would_wait_for_ever(pool: asyn
 
 async def test_x1_the_proof_and_where_the_money_of_an_order_is(pool: asyncpg.Pool) -> None:
     story = given(*PAST[State.DISPUTED])
-    async with pool.acquire() as connection, connection.transaction():
-        await LedgerStore().write(connection, [("cause", each) for each in story.folding.postings], T0)
+    await booked(pool, story)
     async with client(pool) as http:
         proof = (await http.get("/money/proof")).json()
         assert (proof["ok"], proof["orders"]) == (True, 1)
@@ -127,10 +137,55 @@ async def test_x1_the_proof_and_where_the_money_of_an_order_is(pool: asyncpg.Poo
 
 async def test_x1_a_whole_life_adds_up_in_the_database_as_in_the_book(pool: asyncpg.Pool) -> None:
     story = given(*PAST[State.SETTLED])
-    async with pool.acquire() as connection, connection.transaction():
-        await LedgerStore().write(connection, [("cause", posting) for posting in story.folding.postings], T0)
+    await booked(pool, story)
     async with client(pool) as http:
         assert (await http.get("/money/proof")).json()["ok"]
         money = (await http.get("/money/orders/o-1")).json()
         assert money["lies"] == story.book.where("o-1")
         assert money["pending"] == []
+
+
+@pytest.mark.parametrize("path", ["/escrow/o-1", "/money/orders/o-1"])
+async def test_an_order_is_there_for_its_parties_and_for_staff_only(pool: asyncpg.Pool, path: str) -> None:
+    story = given(*PAST[State.SETTLED])
+    await booked(pool, story)
+    buyer, seller = story.state.buyer_id, story.state.seller_id
+    async with client(pool) as http:
+        for actor in (f"buyer:{buyer}", f"seller:{seller}", "support:s-1", "mediator:m-1", "service:orders"):
+            assert (await http.get(path, headers=as_actor(actor))).status_code == 200, actor
+        missing = await http.get(path.replace("o-1", "o-nobody"), headers=as_actor("operator:op-1"))
+        for actor in (f"seller:{buyer}", f"buyer:{seller}", "buyer:b-stranger", "seller:s-stranger"):
+            answer = await http.get(path, headers=as_actor(actor))
+            assert (answer.status_code, answer.json()) == (404, missing.json()), actor
+
+
+async def test_e10_a_seller_sees_their_own_money_and_nothing_of_how_the_buyer_pays(pool: asyncpg.Pool) -> None:
+    # given an order settled by a ruling, paid in another currency than the seller is paid in
+    story = given(*PAST[State.SETTLED])
+    abroad = replace(story.state, presentment="KWD")
+    async with pool.acquire() as connection, connection.transaction():
+        await Repository(SERVICE).save(connection, {}, {Ref("escrow", "o-1"): Versioned(abroad, 1)})
+        await LedgerStore().write(connection, [("cause", posting) for posting in story.folding.postings], T0)
+    async with client(pool) as http:
+        seen = await http.get("/escrow/o-1", headers=as_actor(f"seller:{story.state.seller_id}"))
+        money = (await http.get("/money/orders/o-1", headers=as_actor(f"seller:{story.state.seller_id}"))).json()
+    assert (
+        story.state.buyer_id not in seen.text and "KWD" not in seen.text and "refund" not in seen.text.split("then")[0]
+    )
+    assert seen.json()["lines"][0]["to_seller"]["amount"] == story.tranche().to_seller
+    assert {each["kind"] for each in seen.json()["operations"]} == {"payout"}
+    assert money["lies"] == {"EUR": {"paid_out": story.tranche().to_seller}}
+    assert money["legs"] and all(
+        {"payable", "payout_transit"} & {leg["debit"]["kind"], leg["credit"]["kind"]} for leg in money["legs"]
+    )
+
+
+@pytest.mark.parametrize("path", ["/operator-queue", "/overdue", "/money/proof"])
+async def test_what_is_about_all_orders_is_for_staff(pool: asyncpg.Pool, path: str) -> None:
+    async with client(pool) as http:
+        for actor in ("operator:op-1", "support:s-1", "service:console"):
+            assert (await http.get(path, headers=as_actor(actor))).status_code == 200, actor
+        for actor in ("buyer:b-1", "seller:s-1", "mediator:m-1", "reviewer:r-1"):
+            answer = await http.get(path, headers=as_actor(actor))
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), actor
+        assert (await http.get(path, headers={"authorization": ""})).status_code == 401

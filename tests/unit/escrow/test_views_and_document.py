@@ -105,5 +105,8 @@ def test_the_api_offers_both_commands_the_order_and_the_proof() -> None:
         "/escrow/{order_id}/operations/{operation_id}/result",
     ]
     paths = {route.path for router in API.routers for route in router.routes}  # type: ignore[attr-defined]
-    assert paths == {"/operator-queue", "/overdue", "/money/proof", "/money/orders/{order_id}"}
+    assert paths == {
+        "/operator-queue", "/overdue", "/money/proof", "/money/orders/{order_id}", "/escrow/{order_id}",
+        "/reconciliations", "/reconciliations/{day}",
+    }  # fmt: skip
     assert callable(operator_queue) and callable(overdue)

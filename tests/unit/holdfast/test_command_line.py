@@ -14,6 +14,7 @@ import pytest
 from holdfast import stack
 from holdfast.embedded.ports import free_port
 from holdfast.stack import Addresses
+from runtime.tokens import Minter
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "marketplace.csv"
 
@@ -23,7 +24,9 @@ def up(tmp_path: Path) -> Iterator[Path]:
     """A folder on which a stack seems to run: on the real clock, with a service that does not answer."""
     folder = tmp_path / "run"
     claim = stack.clear(folder)
-    addresses = Addresses(os.getpid(), "", "", "real", {"escrow": f"http://127.0.0.1:{free_port()}"}, {})
+    Minter.create(folder / "keys", environment="test")
+    services = {"escrow": f"http://127.0.0.1:{free_port()}"}
+    addresses = Addresses(os.getpid(), "", "", "real", services, {}, keys=str(folder / "keys"))
     (folder / "stack.json").write_text(json.dumps(asdict(addresses)))
     yield folder
     os.close(claim)

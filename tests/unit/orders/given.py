@@ -7,9 +7,18 @@ from typing import Any
 
 import msgspec
 
-from contracts.carrier import ParcelDelivered
+from contracts.carrier import ParcelDelivered, ParcelLost, ParcelProgressed, ParcelReturned, Stage
 from contracts.deposits import DepositActivated
-from contracts.escrow import FundsSecured, LinesRested, OrderUnderReview, RefundedLine, RefundStarted, Why
+from contracts.escrow import (
+    FundsSecured,
+    LinesRested,
+    OperatorNeeded,
+    OrderUnderReview,
+    ReceiptReminderDue,
+    RefundedLine,
+    RefundStarted,
+    Why,
+)
 from contracts.escrow import Outcome as LineOutcome
 from contracts.identity import AccountOpened
 from contracts.message import Actor, Message, Role
@@ -24,9 +33,11 @@ from contracts.orders import (
     PayOrder,
     PlaceOrder,
     Quote,
+    RequestQuote,
     ShipOrder,
 )
 from contracts.payments import PaymentDeclined, PaymentSucceeded, Purpose
+from orders.address import Address, SetShippingAddress
 from orders.order import Order, Status
 from orders.service import SERVICE
 from runtime.decision import Ref, TimeUp
@@ -38,6 +49,7 @@ SELLER = Actor(id="seller-1", role=Role.SELLER)
 SUPPORT = Actor(id="agent-1", role=Role.SUPPORT)
 PRICE = 5_000
 """Minor units of each of the two lines of the usual order."""
+HOME = Address(name="Ada Keller", line_1="Rue du Canal 7", city="Lyon", postcode="69002", country="FR", phone="0478")
 
 
 def days(count: float) -> timedelta:
@@ -51,6 +63,7 @@ class Then:
     result: Result
     messages: Sequence[Any]
     timers: Mapping[str, datetime | None]
+    postings: Sequence[Any] = ()
 
     @property
     def code(self) -> str:
@@ -90,7 +103,8 @@ class World:
             assert again == versioned.state
             self.states[changed] = Versioned(again, versioned.version)
         timers = {name: due for (_, name), due in folded.timers.items()}
-        return Then(result, [produced.message for produced in folded.produced], timers)
+        postings = [posting for _, posting in folded.postings]
+        return Then(result, [produced.message for produced in folded.produced], timers, postings)
 
     def after(self, *messages: Message | TimeUp) -> "World":
         """The same world once these messages were taken; each must be accepted."""
@@ -146,7 +160,7 @@ def quote(**changes: Any) -> Quote:
 
 def place(**changes: Any) -> PlaceOrder:
     usual = {
-        "actor": BUYER,
+        "actor": SUPPORT if changes.get("quote") else BUYER,
         "order_id": "order-1",
         "buyer_id": "buyer-1",
         "seller_id": "seller-1",
@@ -212,6 +226,39 @@ def refund(*lines: int, why: Why = Why.CANCELLED) -> RefundStarted:
 
 def rested(*lines: int, outcome: LineOutcome = LineOutcome.RELEASED, at_rest: bool = True) -> LinesRested:
     return LinesRested(order_id="order-1", lines=lines or (1, 2), outcome=outcome, order_at_rest=at_rest)
+
+
+def tracked(stage: Stage, day: float, expected: float | None = None, number: str = "LP0001") -> ParcelProgressed:
+    """The carrier's word of a stage reached so many days after the start, with the day it expects to arrive."""
+    expected_at = None if expected is None else START + days(expected)
+    return ParcelProgressed(
+        reference="order-1", tracking_number=number, stage=stage, at=START + days(day), expected_at=expected_at
+    )
+
+
+def parcel_lost(number: str = "LP0001") -> ParcelLost:
+    return ParcelLost(reference="order-1", tracking_number=number, lost_at=START + days(8))
+
+
+def parcel_returned(number: str = "LP0001") -> ParcelReturned:
+    return ParcelReturned(reference="order-1", tracking_number=number, returned_at=START + days(12))
+
+
+def receipt_reminder(day: float = 19) -> ReceiptReminderDue:
+    return ReceiptReminderDue(order_id="order-1", buyer_id="buyer-1", confirm_by=START + days(day))
+
+
+def operator_needed(*lines: int, code: str = "operation_failed") -> OperatorNeeded:
+    return OperatorNeeded(order_id="order-1", lines=lines or (1,), operation_id="refund-order-1-1-5", code=code)
+
+
+def send_home(actor: Actor = BUYER, address: Address = HOME) -> SetShippingAddress:
+    return SetShippingAddress(actor=actor, order_id="order-1", address=address)
+
+
+def ask_quote(quote_id: str = "quote-7", actor: Actor = BUYER, **changes: Any) -> RequestQuote:
+    usual = {"buyer_id": "buyer-1", "presentment": "USD", "settlement": "EUR"}
+    return RequestQuote(actor=actor, quote_id=quote_id, **(usual | changes))
 
 
 def pay_by(due_at: datetime) -> TimeUp:

@@ -44,7 +44,7 @@ def test_an_order_of_a_known_buyer_with_an_active_seller_waits_for_its_payment()
     then = world.when(place())
     assert then.kinds == ["OrderPlaced"]
     assert world.order.status is Status.AWAITING_PAYMENT
-    assert then.timers == {"pay_by": START + days(3)}
+    assert then.timers == {"pay_by": START + days(2)}, "the reminder; the deadline follows it"
     (placed,) = then.messages
     assert placed.pay_by == START + days(3)
     assert [(held.line_no, held.price, held.presented) for held in placed.lines] == [

@@ -7,11 +7,8 @@ import pytest
 from contracts.message import Role
 from contracts.money import Money
 from orders.order import Status
-from orders.views import next_actions, order_summary, order_view
+from orders.views import order_summary, order_view
 from tests.unit.orders.given import (
-    START,
-    confirm,
-    days,
     declined,
     given,
     in_state,
@@ -71,36 +68,3 @@ def test_expected_arrival_counts_from_the_handing_over_e5() -> None:
     abroad = in_state(Status.SHIPPED).order
     assert order_view(home, 1, Role.BUYER)["expected_arrival"] == "2024-03-06T12:00:00Z"
     assert order_view(abroad, 1, Role.BUYER)["expected_arrival"] == "2024-03-21T12:00:00Z"
-
-
-@pytest.mark.parametrize(
-    ("status", "buyer", "seller"),
-    [
-        (Status.AWAITING_PAYMENT, ["pay_order", "cancel_order"], ["cancel_order"]),
-        (Status.PAYMENT_PENDING, ["cancel_order"], ["cancel_order"]),
-        (Status.PAID, ["cancel_order"], ["cancel_order"]),
-        (Status.FUNDED, ["cancel_order"], ["ship_order", "cancel_order"]),
-        (Status.SHIPPED, ["confirm_receipt"], []),
-        (Status.DELIVERED, ["confirm_receipt"], []),
-        (Status.REFUNDING, [], []),
-        (Status.RELEASED, [], []),
-    ],
-)
-def test_next_is_what_the_tables_allow_x3(status: Status, buyer: list[str], seller: list[str]) -> None:
-    order = in_state(status).order
-    assert [action.action for action in next_actions(order, Role.BUYER)] == buyer
-    assert [action.action for action in next_actions(order, Role.SELLER)] == seller
-    assert next_actions(order, Role.REVIEWER) == ()
-
-
-def test_next_says_until_when_and_what_happens_on_silence_x3() -> None:
-    (pay_now, _) = next_actions(in_state(Status.AWAITING_PAYMENT).order, Role.BUYER)
-    assert (pay_now.until, pay_now.on_silence) == (START + days(3), "order_cancelled")
-    (ship_now, _) = next_actions(in_state(Status.FUNDED).order, Role.SELLER)
-    assert (ship_now.until, ship_now.on_silence) == (START + days(10), "buyer_refunded")
-    (confirm_now,) = next_actions(in_state(Status.DELIVERED).order, Role.BUYER)
-    assert confirm_now.on_silence == "seller_paid"
-
-
-def test_next_is_empty_once_everything_is_confirmed() -> None:
-    assert next_actions(in_state(Status.DELIVERED).after(confirm()).order, Role.BUYER) == ()

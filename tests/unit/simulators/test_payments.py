@@ -23,6 +23,7 @@ from contracts.payments import (
     RefundPayment,
     RefundSucceeded,
 )
+from simulators.faults import Faults
 from simulators.payments.control import (
     ClearScript,
     Misbehaviour,
@@ -30,7 +31,6 @@ from simulators.payments.control import (
     ReverseChargeback,
     ScriptOperation,
 )
-from simulators.payments.operations import Behaviour
 from simulators.payments.service import SERVICE
 from simulators.payments.service import service as provider
 from tests.folding import Folding
@@ -213,7 +213,7 @@ def test_a_silent_operation_is_told_only_when_asked(request_: Message, answer: E
     id = answer.model_dump()["operation_id"]
     folding = given(script("silent"), request_)
     assert folding.wait(LONG) == []
-    assert folding.note == "silent_by_script"
+    assert folding.note == "silent"
     assert folding.tell(query(id)) == [answer]
 
 
@@ -227,21 +227,71 @@ def test_a_lost_request_never_happened_and_may_be_sent_again(request_: Message, 
     assert folding.wait(LONG) == [answer]
 
 
-def test_declines_by_seed_are_the_same_every_time_and_about_as_many_as_asked_for() -> None:
-    ids = [f"pay-o{number}-1" for number in range(4000)]
-    tenth = Behaviour("a", 1_000)
-    chosen = [id for id in ids if tenth.declines(id)]
-    assert chosen == [id for id in ids if Behaviour("a", 1_000).declines(id)]
-    assert chosen != [id for id in ids if Behaviour("b", 1_000).declines(id)]
-    assert 300 < len(chosen) < 500
-    assert not any(Behaviour("a", 0).declines(id) for id in ids)
-    assert all(Behaviour("a", 10_000).declines(id) for id in ids)
+def always(*words: str) -> Folding:
+    """The provider to which these happen every time."""
+    return Folding(provider(Faults("a", dict.fromkeys(words, 10_000))), NOW)
 
 
-def test_declines_by_seed_concern_payments_alone() -> None:
-    folding = Folding(provider(Behaviour("a", 10_000)), NOW)
-    folding.tell(collect(), refund(), pay_out())
-    assert folding.wait(LONG) == [declined("declined_by_bank"), PAID_OUT, REFUNDED]
+def test_declines_concern_payments_of_orders_alone() -> None:
+    folding = always("decline")
+    deposit = collect(id="deposit-s1-1").model_copy(update={"purpose": Purpose.DEPOSIT})
+    folding.tell(collect(), deposit, refund(), pay_out())
+    succeeded = PAID.model_copy(update={"operation_id": "deposit-s1-1", "purpose": Purpose.DEPOSIT})
+    assert folding.wait(LONG) == [succeeded, declined("declined_by_bank"), PAID_OUT, REFUNDED]
+
+
+def test_a_refund_that_never_works_fails_whatever_its_attempt_and_others_have_luck() -> None:
+    faults = Faults("a", {"payout_never": 5_000, "payout_fails": 5_000})
+    unlucky = next(f"o{n}" for n in range(99) if faults.hits("payout_never", f"o{n}"))
+    lucky = next(f"o{n}" for n in range(99) if not faults.hits("payout_never", f"o{n}"))
+    folding = Folding(provider(faults), NOW)
+    for reference in (unlucky, lucky):
+        for attempt in range(1, 13):
+            id = f"payout-{reference}-{attempt}"
+            folding.tell(pay_out(id).model_copy(update={"reference": reference}))
+    told = folding.wait(LONG)
+    assert {type(one) for one in told if one.key == unlucky} == {PayoutFailed}
+    assert {type(one) for one in told if one.key == lucky} == {PayoutFailed, PayoutSucceeded}
+
+
+@requests
+def test_a_lost_answer_is_told_when_asked(request_: Message, answer: Event) -> None:
+    folding = always("answer_lost")
+    folding.tell(request_)
+    assert folding.wait(LONG) == []
+    assert folding.tell(query(answer.model_dump()["operation_id"])) == [answer]
+
+
+@requests
+def test_a_request_that_was_lost_goes_through_the_second_time(request_: Message, answer: Event) -> None:
+    folding = always("request_lost")
+    folding.tell(request_)
+    assert folding.wait(LONG) == []
+    (unknown,) = folding.tell(query(answer.model_dump()["operation_id"]))
+    assert isinstance(unknown, OperationNotFound)
+    folding.tell(request_)
+    assert folding.wait(LONG) == [answer]
+
+
+@requests
+def test_a_delayed_answer_comes_behind_the_deed_and_once(request_: Message, answer: Event) -> None:
+    folding = always("delay")
+    folding.tell(request_)
+    id = answer.model_dump()["operation_id"]
+    assert folding.wait(timedelta(minutes=19)) == []
+    operation = folding.state("operations", id)
+    assert operation.done_at is not None and operation.faults == ("delay",)
+    assert folding.tell(query(id)) == [answer]
+    assert folding.wait(LONG) == [answer]
+
+
+@requests
+def test_a_duplicated_answer_is_told_twice_at_different_times(request_: Message, answer: Event) -> None:
+    folding = always("duplicate")
+    folding.tell(request_)
+    assert folding.wait(timedelta(minutes=1)) == [answer]
+    assert folding.wait(LONG) == [answer]
+    assert folding.wait(LONG) == []
 
 
 def test_e13_chargebacks_are_numbered_and_reversed_once() -> None:

@@ -23,7 +23,7 @@ FOLDERS = {
     **{name: ROOT / "services" / name for name in SERVICES},
     "simulators": ROOT / "simulators",
 }
-WIRING = {"main.py", "__main__.py", "api.py", "repository.py", "service.py"}
+WIRING = {"main.py", "__main__.py", "api.py", "repository.py", "service.py", "watches.py"}
 """Files of a service that may touch the world; every other one is pure."""
 IMPURE = {"asyncio", "asyncpg", "fastapi", "httpx", "aiokafka", "faststream", "random", "secrets", "time", "uuid", "os"}
 

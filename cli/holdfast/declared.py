@@ -1,0 +1,65 @@
+"""What is declared: messages and whether they are still compatible, and the life of a paid order. Needs no stack."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from contracts import asyncapi as document
+from contracts import snapshots
+from contracts.examples import EXAMPLES
+from contracts.registry import REGISTRY, UPCASTS
+from contracts.schema import schema_of
+from escrow import diagram
+from holdfast.terminal import JsonOption, fail
+
+contracts_app = typer.Typer(no_args_is_help=True, help="The messages as they are declared.")
+events_app = typer.Typer(no_args_is_help=True, help="Events and commands: what there is.")
+saga_app = typer.Typer(no_args_is_help=True, help="The life of a paid order's money.")
+
+
+@contracts_app.command("check")
+def check(as_json: JsonOption = False) -> None:
+    """Compare every message with its snapshots; exit code 1 if one is broken. Example: holdfast contracts check"""
+    problems = snapshots.check(snapshots.Contracts(REGISTRY, EXAMPLES, UPCASTS))
+    if as_json:
+        print(json.dumps({"messages": len(REGISTRY), "problems": problems}))
+    else:
+        print("\n".join(problems) or f"{len(REGISTRY)} messages fit their snapshots")
+    if problems:
+        raise typer.Exit(1)
+
+
+@contracts_app.command("asyncapi")
+def asyncapi() -> None:
+    """Print the AsyncAPI document. Example: holdfast contracts asyncapi > asyncapi.json"""
+    from holdfast.documents import readers  # every service is imported by it
+
+    print(document.text(document.asyncapi(receives=readers())), end="")
+
+
+@events_app.command("types")
+def types(
+    ce_type: Annotated[str | None, typer.Argument(metavar="TYPE", help="One type: its schema and an example.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List message types with their topics, or show one. Example: holdfast events types"""
+    if ce_type is None:
+        topics = {name: message.TOPIC for name, message in sorted(REGISTRY.items())}
+        print(json.dumps(topics) if as_json else "\n".join(f"{name}  {topic}" for name, topic in topics.items()))
+        return
+    if ce_type not in REGISTRY:
+        fail(f"there is no message type {ce_type!r}; `holdfast events types` lists them")
+    told = {
+        "type": ce_type,
+        "topic": REGISTRY[ce_type].TOPIC,
+        "schema": schema_of(REGISTRY[ce_type]),
+        "example": json.loads(snapshots.value_of(EXAMPLES[ce_type])),
+    }
+    print(json.dumps(told, indent=None if as_json else 2, ensure_ascii=False))
+
+
+@saga_app.command("diagram")
+def show_diagram() -> None:
+    """Print states, deadlines and moves, with Mermaid pictures. Example: holdfast saga diagram > saga.md"""
+    print(diagram.document(), end="")

@@ -1,0 +1,5 @@
+"""`python -m simulators.issuer`"""
+
+from simulators.issuer.main import main
+
+main()
