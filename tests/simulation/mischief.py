@@ -24,7 +24,7 @@ from contracts.escrow import FundsSecured, OperationResult, RecordOperationResul
 from contracts.identity import OpenAccount, RejectAppeal, ScreenOrder, VerifyAppeal
 from contracts.message import Actor, Command, Role
 from contracts.money import MAX_MINOR_UNITS, Money
-from contracts.orders import CancelOrder, CancelReason, ConfirmReceipt, PayOrder, ShipOrder
+from contracts.orders import CancelOrder, CancelReason, ConfirmReceipt, PayOrder, RequestQuote, ReturnPayment, ShipOrder
 from contracts.payments import CollectPayment, PaymentSucceeded, Purpose, QueryOperation, RefundPayment
 from tests.simulation.goods import QUICK, checkout, quote
 from tests.simulation.scene import MEDIATOR, OPERATOR, OUTSIDE, REVIEWER, SUPPORT, Deal, Scene, buyer_of, seller_of
@@ -41,7 +41,7 @@ def plan_mischief(scene: Scene) -> None:
 
 
 def _do(scene: Scene) -> None:
-    kind = scene.rng.choice((_checkout, _of_order, _of_order, _of_case, _of_others, _forged, _garbled))
+    kind = scene.rng.choice((_checkout, _of_order, _of_order, _of_case, _of_others, _of_quotes, _forged, _garbled))
     kind(scene)
 
 
@@ -101,6 +101,26 @@ def _of_order(scene: Scene) -> None:
             order_id=order_id,
             operation_id=f"nothing-{order_id}-1",
             result=rng.choice(tuple(OperationResult)),
+        ),
+    )
+    scene.ask(rng.choice(commands))
+
+
+def _of_quotes(scene: Scene) -> None:
+    """A rate asked for by anybody, and money to be sent back that never came."""
+    rng, deal = scene.rng, _any_deal(scene)
+    commands: Sequence[Command] = (
+        RequestQuote(
+            actor=rng.choice((buyer_of(deal), buyer_of(deal), seller_of(deal))),
+            quote_id=f"quote-{rng.randint(1, 3)}",
+            buyer_id=rng.choice((deal.buyer, deal.buyer, "buyer-9")),
+            presentment=rng.choice(("EUR", "USD", "KZT")),
+            settlement="EUR",
+        ),
+        ReturnPayment(
+            actor=rng.choice((OPERATOR, OPERATOR, buyer_of(deal))),
+            order_id=deal.order_id,
+            operation_id=f"nothing-{deal.order_id}-1",
         ),
     )
     scene.ask(rng.choice(commands))
