@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Length(Enum):
-    """How long a run takes on two cores: a few minutes, about twenty, or as long as it takes."""
+    """How long a run takes on two cores: a few minutes, about twenty-five, or as long as it takes."""
 
     QUICK = "quick"
     USUAL = "usual"

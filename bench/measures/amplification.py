@@ -22,7 +22,7 @@ ONCE = 2
 
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """One drain on a PostgreSQL that counts statements; then one whose services are sampled."""
-    orders = setting.orders or setting.by_length(3_000, 20_000, 20_000)
+    orders = setting.orders or setting.by_length(3_000, 5_000, 20_000)
     with setting.systems.special("amplification", orders, postgres_settings=counters.STATEMENTS) as (system, mix):
         if "M8" in wanted:
             setting.say("counting what an order sets in motion")

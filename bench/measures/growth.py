@@ -46,8 +46,8 @@ class Grown:
 
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """The same drains at each size, on one system whose tables grow."""
-    sizes = setting.by_length((1_000, 30_000), (1_000, 200_000), (1_000, 1_000_000, 10_000_000))
-    orders = setting.orders or setting.by_length(3_000, 10_000, 20_000)
+    sizes = setting.by_length((1_000, 30_000), (1_000, 100_000), (1_000, 1_000_000, 10_000_000))
+    orders = setting.orders or setting.by_length(3_000, 5_000, 20_000)
     repeats = setting.repeats or setting.by_length(1, 2, 3)
     mix = mix_for(orders)
     found: list[Grown] = []

@@ -54,14 +54,14 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
         if capacity is None:
             capacity = ready.system.drain(ready.mix, setting.orders or CALIBRATION).rate
             setting.say(f"M1 was not taken; a short drain carries {capacity:.0f} orders a second")
-        repeats = setting.repeats or setting.by_length(1, 2, 3)
+        repeats = setting.repeats or setting.by_length(1, 1, 3)
         loops = {part: opened(setting, ready, capacity * part / 100, repeats) for part in PARTS}
     yield from latencies(capacity, {part: [one.told["latencies"] for one in some] for part, some in loops.items()})
 
 
 def loop_orders(setting: Setting, rate: float) -> int:
     """Orders of one open loop at this rate: eight seconds of it when quick, a minute when long."""
-    return setting.orders or max(int(rate * setting.by_length(8, 20, 60)), 500)
+    return setting.orders or max(int(rate * setting.by_length(8, 15, 60)), 500)
 
 
 def opened(setting: Setting, ready: Ready, rate: float, repeats: int) -> list[Drain]:

@@ -14,9 +14,9 @@ IDS = ("M1", "M2", "M7")
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """Drains a closed loop of orders, several times on one system, after a warm-up."""
     if "M1" in wanted or "M2" in wanted:
-        orders = setting.orders or setting.by_length(20_000, 50_000, 200_000)
+        orders = setting.orders or setting.by_length(20_000, 30_000, 200_000)
         with setting.system("throughput", orders) as ready:
-            drains = measured(setting, ready, orders, setting.repeats or setting.by_length(1, 3, 3))
+            drains = measured(setting, ready, orders, setting.repeats or setting.by_length(1, 2, 3))
         if "M1" in wanted:
             yield Result("M1", "completed orders a second", "orders/s", [one.rate for one in drains], 2_000, "higher")
         if "M2" in wanted:
@@ -27,8 +27,8 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
 
 def replicated(setting: Setting, replicas: int) -> list[Drain]:
     """The drains of a fresh system with so many replicas of each service."""
-    orders = setting.orders or setting.by_length(3_000, 20_000, 20_000)
-    repeats = setting.repeats or setting.by_length(1, 2, 2)
+    orders = setting.orders or setting.by_length(3_000, 5_000, 20_000)
+    repeats = setting.repeats or setting.by_length(1, 1, 2)
     setting.say(f"{replicas} of each service")
     with setting.systems.special(f"replicas-{replicas}", orders, replicas=replicas) as ready:
         return measured(setting, ready, orders, repeats)
