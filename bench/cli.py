@@ -20,6 +20,8 @@ RESULTS = PROJECT / "bench" / "results"
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit codes: 0 all was taken, whether goals are reached or not; 2 a measure could not be taken; 130
     interrupted, with nothing left running."""
+    # Also where a shell that started this in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _take(arguments)
