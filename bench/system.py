@@ -257,7 +257,7 @@ def servers(folder: Path, postgres_settings: Mapping[str, str]) -> Iterator[tupl
 
 
 async def _prepare(postgres: Postgres, kafka: Kafka) -> dict[str, str]:
-    await provision(kafka.bootstrap)
+    await provision({"bootstrap_servers": kafka.bootstrap})
     return {name: await postgres.create_service(name) for name in SERVICES}
 
 

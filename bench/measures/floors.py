@@ -39,7 +39,7 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o755)
     with servers(folder, {}) as (postgres, kafka):
-        asyncio.run(provision(kafka.bootstrap, [TOPIC]))
+        asyncio.run(provision({"bootstrap_servers": kafka.bootstrap}, [TOPIC]))
         dsn = asyncio.run(postgres.create_service("floors"))
         programs = _programs(postgres)
         setting.say("floors: the disk's flush")

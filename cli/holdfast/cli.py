@@ -152,7 +152,7 @@ def money(folder: FolderOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def flows(folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """Topics: produced, consumed, lag, dead letters. Example: holdfast flows"""
-    told = run(read_flows(stack.find(folder).kafka))
+    told = run(read_flows(stack.find(folder).kafka_client()))
     if as_json:
         print(json.dumps([flow._asdict() for flow in told]))
     else:

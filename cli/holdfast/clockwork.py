@@ -47,7 +47,7 @@ class Clockwork:
         self,
         addresses: Addresses,
         teller: Callable[[str], Teller] = Teller,
-        ends: Callable[[str], Awaitable[Mapping[TopicPartition, int]]] = ends,
+        ends: Callable[[Mapping[str, Any]], Awaitable[Mapping[TopicPartition, int]]] = ends,
     ) -> None:
         self.clock = clock_of(addresses)
         self.published: dict[str, int] = {}
@@ -55,7 +55,7 @@ class Clockwork:
         self._senders = {name: some for name, some in tellers.items() if name in SIMULATORS}
         self._receivers = {name: some for name, some in tellers.items() if name not in SIMULATORS}
         self._known: set[str] = set()
-        self._ends = partial(ends, addresses.kafka)
+        self._ends = partial(ends, addresses.kafka_client())
 
     def close(self) -> None:
         """Lets the connections go."""

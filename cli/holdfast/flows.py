@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -19,9 +19,9 @@ class Flow(NamedTuple):
     lag: Mapping[str, int]
 
 
-async def ends(bootstrap: str) -> dict[TopicPartition, int]:
+async def ends(client: Mapping[str, Any]) -> dict[TopicPartition, int]:
     """How far every partition of every topic was published: the offset that the next message will have."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    consumer = AIOKafkaConsumer(**client)
     await consumer.start()
     try:
         places = [TopicPartition(topic, partition) for topic in ALL for partition in range(PARTITIONS)]
@@ -31,13 +31,13 @@ async def ends(bootstrap: str) -> dict[TopicPartition, int]:
         await consumer.stop()
 
 
-async def flows(bootstrap: str) -> list[Flow]:
+async def flows(client: Mapping[str, Any]) -> list[Flow]:
     """Every topic, by name."""
-    published = await ends(bootstrap)
+    published = await ends(client)
     produced: dict[str, int] = defaultdict(int)
     for place, end in published.items():
         produced[place.topic] += end
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**client)
     await admin.start()
     try:
         lag: dict[str, dict[str, int]] = defaultdict(dict)

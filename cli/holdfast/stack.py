@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
@@ -56,6 +57,8 @@ class Addresses:
     services: Mapping[str, str]
     databases: Mapping[str, str] = field(repr=False)
     replicas: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    kafka_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What clients of aiokafka need beyond the address, where Kafka does not let everybody in."""
     keys: str = ""
     """The folder of the development issuer's keys, with which callers sign tokens of their own."""
 
@@ -67,6 +70,10 @@ class Addresses:
             raise EmbeddedError(
                 "no_keys", f"the signing key of this stack cannot be read: {error}; call as who started it"
             ) from None
+
+    def kafka_client(self) -> dict[str, Any]:
+        """Arguments for a client of aiokafka."""
+        return {"bootstrap_servers": self.kafka, **self.kafka_options}
 
     def all(self, name: str) -> list[str]:
         """The base addresses of every process of a service."""
@@ -132,7 +139,7 @@ class Stack:
                 {name: some[0] for name, some in bases.items()},
                 databases,
                 {name: some[1:] for name, some in bases.items() if some[1:]},
-                str(folder / "keys"),
+                keys=str(folder / "keys"),
             )
             Minter.create(folder / "keys", environment="development")
             _make_secrets(folder / "webhooks")
@@ -306,7 +313,7 @@ def running(
 
 
 async def _prepare(postgres: Postgres, kafka: Kafka) -> dict[str, str]:
-    await provision(kafka.bootstrap)
+    await provision({"bootstrap_servers": kafka.bootstrap})
     return {name: await postgres.create_service(name) for name in (*SERVICES, *SIMULATORS)}
 
 

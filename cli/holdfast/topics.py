@@ -1,7 +1,8 @@
 """Topics are provisioned before anything runs, never made by use."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -18,9 +19,9 @@ LEADERS_WITHIN = 30
 ALL = (*TOPICS, *(dead_letter_topic(owner) for owner in OWNERS))
 
 
-async def provision(bootstrap: str, topics: Sequence[str] = ALL) -> list[str]:
+async def provision(client: Mapping[str, Any], topics: Sequence[str] = ALL) -> list[str]:
     """Makes the topics that are missing, and returns them once every partition has a leader."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**client)
     await admin.start()
     try:
         known = set(await admin.list_topics())

@@ -80,7 +80,7 @@ class Running:
         self.access = Access.by(settings)
         self.reader = Reader(service)
         self.repository = Repository(service)
-        self.kafka_sender = KafkaSender(settings.kafka_bootstrap, service.name)
+        self.kafka_sender = KafkaSender(settings.kafka_access, service.name)
         self._sender = sender(settings, self.kafka_sender)
         self._migrations = migrations
         self._tasks: list[asyncio.Task[None]] = []

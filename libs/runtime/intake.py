@@ -60,6 +60,7 @@ class Intake:
         self.topics = topics
         self.broker = KafkaBroker(
             settings.kafka_bootstrap.split(","),
+            security=settings.kafka_access.security(),
             client_id=service,
             graceful_timeout=30.0,
             apply_types=False,

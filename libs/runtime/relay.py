@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 from contracts.partition import partition_of
 from runtime import outbox, parking
 from runtime.db import Connection
+from runtime.kafka_access import KafkaAccess
 from runtime.metrics import Metrics
 from runtime.outbox import OutboxRow
 
@@ -54,9 +55,9 @@ class KafkaSender:
 
     REQUEST_BYTES = 900_000
 
-    def __init__(self, bootstrap: str, client_id: str) -> None:
+    def __init__(self, access: KafkaAccess, client_id: str) -> None:
         self._options: dict[str, Any] = {
-            "bootstrap_servers": bootstrap,
+            **access.client(),
             "client_id": client_id,
             "acks": "all",
             "enable_idempotence": False,

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from runtime.kafka_access import KafkaAccess, Mechanism, Protocol
 from runtime.signatures import Keys, keys_of
 
 PREFIX = "HOLDFAST_"
@@ -42,6 +43,18 @@ class Settings(BaseSettings):
 
     database_url: SecretStr
     kafka_bootstrap: str = Field(description="host:port, several separated by commas")
+    kafka_security_protocol: Protocol = Field(
+        default="PLAINTEXT",
+        description="`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`; the last wherever the network is not yours alone",
+    )
+    kafka_sasl_mechanism: Mechanism = Field(
+        default="SCRAM-SHA-512", description="how the password is proved: `SCRAM-SHA-512` or `SCRAM-SHA-256`"
+    )
+    kafka_username: str = Field(default="", description="the principal that the service comes as, with SASL")
+    kafka_password: SecretStr = Field(default=SecretStr(""), description="its password; from a file, best")
+    kafka_ca_file: Path | None = Field(
+        default=None, description="PEM of the authorities believed with SSL; unset: those of the machine"
+    )
     environment: Literal["development", "test", "production"] = "production"
     clock: str = Field(default="real", description="'real', or 'virtual:PATH' outside production")
     host: str = "127.0.0.1"
@@ -85,6 +98,18 @@ class Settings(BaseSettings):
     )
 
     @property
+    def kafka_access(self) -> KafkaAccess:
+        """How this service gets into Kafka."""
+        return KafkaAccess(
+            self.kafka_bootstrap,
+            self.kafka_security_protocol,
+            self.kafka_sasl_mechanism,
+            self.kafka_username,
+            self.kafka_password.get_secret_value(),
+            self.kafka_ca_file,
+        )
+
+    @property
     def webhook_keys(self) -> Keys:
         """`webhook_secrets`, ready to verify with."""
         return keys_of(self.webhook_secrets.get_secret_value())
@@ -108,6 +133,10 @@ class Settings(BaseSettings):
             raise ValueError("the virtual clock is for development and tests; set HOLDFAST_ENVIRONMENT accordingly")
         if self.environment == "production":
             _trustworthy(self.oidc_issuer, self.oidc_keys_url)
+        if self.kafka_security_protocol.startswith("SASL") and not (
+            self.kafka_username and self.kafka_password.get_secret_value()
+        ):
+            raise ValueError("with SASL a service needs kafka_username and kafka_password")
         if self.retry_for >= self.poll_interval:
             raise ValueError("retry_for must stay below poll_interval, or Kafka takes the partitions away mid-batch")
         return self

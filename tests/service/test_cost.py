@@ -19,6 +19,7 @@ from runtime import batch, delivery, outbox
 from runtime.clock import RealClock
 from runtime.db import as_it_is
 from runtime.delivery import RawRecord, Reader
+from runtime.kafka_access import KafkaAccess
 from runtime.metrics import Metrics
 from runtime.migrate import migrate
 from runtime.outbox import OutboxRow
@@ -126,7 +127,7 @@ async def test_rows_for_one_topic_are_published_in_one_request(kafka: Kafka, mon
         return send(self, node, request, **named)
 
     await fresh_topics(kafka.bootstrap)
-    sender = KafkaSender(kafka.bootstrap, "tests")
+    sender = KafkaSender(KafkaAccess(kafka.bootstrap), "tests")
     try:
         await sender.send(rows(PARTITIONS * 10))
         monkeypatch.setattr(AIOKafkaClient, "send", counting)

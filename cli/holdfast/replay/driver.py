@@ -76,7 +76,7 @@ class Driver:
         self._watch = watch
         self._progress = progress
         self._clockwork = Clockwork(addresses)
-        self._producer = AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all")
+        self._producer = AIOKafkaProducer(**addresses.kafka_client(), acks="all")
         self._queue: list[tuple[datetime, int, int, Action]] = []
         self._pushed = 0
         self._sent: dict[str, Action] = {}

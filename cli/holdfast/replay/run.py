@@ -38,7 +38,7 @@ async def replay(
     """Plays the plans and reports. The stack's virtual clock must not have passed the first order: see `fitted`."""
     started = time.monotonic()
     limits = httpx.Limits(max_keepalive_connections=40)
-    async with httpx.AsyncClient(timeout=30, limits=limits) as http, Watch(addresses.kafka) as watch:
+    async with httpx.AsyncClient(timeout=30, limits=limits) as http, Watch(addresses.kafka_client()) as watch:
         played = await Driver(addresses, http, watch, progress).play(plans, strict=strict)
-        told = await flows(addresses.kafka)
+        told = await flows(addresses.kafka_client())
         return await gather(http, addresses, plans, bad_rows, played, told, time.monotonic() - started)

@@ -18,10 +18,8 @@ EVENTS = tuple(topic for topic in TOPICS if ".events." in topic)
 class Watch:
     """Reads all event topics from their end on. `heard` are the events since the last `take`, in order for each key."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
-        )
+    def __init__(self, client: Mapping[str, Any]) -> None:
+        self._consumer = AIOKafkaConsumer(**client, auto_offset_reset="earliest", enable_auto_commit=False)
         self._seen: dict[str, int] = {}
         self._heard: list[tuple[Envelope, dict[str, Any]]] = []
         self._moved = asyncio.Event()

@@ -63,7 +63,7 @@ class Asked:
         self._on_asked(name)
         return dict(self._told[name])
 
-    async def _ends(self, _: str) -> dict[TopicPartition, int]:
+    async def _ends(self, _: object) -> dict[TopicPartition, int]:
         return self.published.pop(0) if self.published else {}
 
 
