@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+import time
 from pathlib import Path
 
 from bench import machine, result
@@ -14,6 +15,7 @@ from bench.systems import Systems
 from holdfast.embedded import EmbeddedError
 from holdfast.embedded.jars import home
 
+_BEGUN = time.perf_counter()
 RESULTS = PROJECT / "bench" / "results"
 
 
@@ -92,4 +94,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    """With the seconds since it all began."""
+    print(f"{time.perf_counter() - _BEGUN:5.0f} s  {text}", flush=True)

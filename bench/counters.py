@@ -9,15 +9,17 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from bench.outside import BenchFailed
 from contracts.message import PARTITIONS
 from holdfast.embedded import Postgres
 
 STATEMENTS = {
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.max": "5000",
-    "pg_stat_statements.track": "top",
+    "pg_stat_statements.track": "none",
 }
-"""Settings of a PostgreSQL that counts statements. They cost some of its time: never measure speed with them."""
+"""Settings of a PostgreSQL that can count statements, and does between `begin` and `end`. Counting costs some of its
+time: never measure speed meanwhile."""
 REPORTED_WITHIN = 11.0
 """Seconds after which idle backends have reported what they did to which table."""
 
@@ -110,9 +112,30 @@ async def begin(postgres: Postgres) -> None:
     connection = await asyncpg.connect(postgres.dsn())
     try:
         await connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        await _track(connection, "top")
         await connection.execute("SELECT pg_stat_statements_reset()")
     finally:
         await connection.close()
+
+
+async def end(postgres: Postgres) -> None:
+    """Counts statements no more."""
+    connection = await asyncpg.connect(postgres.dsn())
+    try:
+        await _track(connection, "none")
+    finally:
+        await connection.close()
+
+
+async def _track(connection: asyncpg.Connection, which: str) -> None:
+    """Backends heed it with their next statement, this one as well as any other."""
+    await connection.execute(f"ALTER SYSTEM SET pg_stat_statements.track = '{which}'")
+    await connection.execute("SELECT pg_reload_conf()")
+    for _ in range(100):
+        if await connection.fetchval("SHOW pg_stat_statements.track") == which:
+            return
+        await asyncio.sleep(0.05)
+    raise BenchFailed("not_counting", f"PostgreSQL does not take pg_stat_statements.track = {which}")
 
 
 def between(before: Counted, after: Counted) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import meter
+from bench import counters, meter
 from bench.outside import BenchFailed, Load
 from bench.plan import Mix
 from holdfast.embedded import Kafka, Postgres
@@ -225,12 +225,11 @@ def running(
     *,
     replicas: int = 1,
     settings: Mapping[str, str] | None = None,
-    postgres_settings: Mapping[str, str] | None = None,
 ) -> Iterator[System]:
     """A system on an empty `folder` for the time of a block."""
     claim = clear(folder)
     try:
-        with servers(folder, postgres_settings or {}) as (postgres, kafka):
+        with servers(folder, counters.STATEMENTS) as (postgres, kafka):
             databases = asyncio.run(_prepare(postgres, kafka))
             system = System(folder, postgres, kafka, databases)
             try:

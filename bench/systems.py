@@ -1,6 +1,6 @@
 """The systems that are measured: one for each measure, or one for all that can share it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -48,19 +48,16 @@ class Systems:
             yield ready
 
     @contextmanager
-    def special(
-        self, name: str, orders: int, *, replicas: int = 1, postgres_settings: Mapping[str, str] | None = None
-    ) -> Iterator[Ready]:
-        """One of its own, with so many replicas of each service, or further settings of PostgreSQL."""
-        with self._fresh(name, orders, orders // 5, replicas, postgres_settings) as ready:
+    def replicated(self, replicas: int, orders: int) -> Iterator[Ready]:
+        """Likewise, with so many replicas of each service; several have a system of their own."""
+        name = f"replicas-{replicas}"
+        with self.system(name, orders) if replicas == 1 else self._fresh(name, orders, orders // 5, replicas) as ready:
             yield ready
 
     @contextmanager
-    def _fresh(
-        self, name: str, orders: int, warm_up: int, replicas: int = 1, settings: Mapping[str, str] | None = None
-    ) -> Iterator[Ready]:
+    def _fresh(self, name: str, orders: int, warm_up: int, replicas: int = 1) -> Iterator[Ready]:
         mix = mix_for(orders)
-        with running(self._folder / name, replicas=replicas, postgres_settings=settings) as system:
+        with running(self._folder / name, replicas=replicas) as system:
             self._say(f"{name}: opening {mix.buyers} accounts and {mix.sellers} deposits, warming up")
             system.prepare(mix)
             system.drain(mix, max(warm_up, 1_000))

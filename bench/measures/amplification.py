@@ -21,9 +21,9 @@ ONCE = 2
 
 
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
-    """One drain on a PostgreSQL that counts statements; then one whose services are sampled."""
+    """One drain whose statements PostgreSQL counts; then one whose services are sampled."""
     orders = setting.orders or setting.by_length(3_000, 5_000, 20_000)
-    with setting.systems.special("amplification", orders, postgres_settings=counters.STATEMENTS) as (system, mix):
+    with setting.system("amplification", orders) as (system, mix):
         if "M8" in wanted:
             setting.say("counting what an order sets in motion")
             drain, counted, readers = _counted_drain(system, mix, orders)
@@ -44,6 +44,7 @@ def _counted_drain(system: System, mix: Any, orders: int) -> tuple[Drain, dict[s
     asyncio.run(counters.begin(system.postgres))
     drain = system.drain(mix, orders)
     counted = counters.between(before, count())
+    asyncio.run(counters.end(system.postgres))
     counted["kafka_bytes"] = counters.log_bytes(logs, TOPICS) - bytes_before
     subscribed = [topic for ports in system.ports.values() for topic in system.ask(ports[0], "/dev/progress")["topics"]]
     return drain, counted, dict(Counter(subscribed))

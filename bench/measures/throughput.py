@@ -26,11 +26,11 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
 
 
 def replicated(setting: Setting, replicas: int) -> list[Drain]:
-    """The drains of a fresh system with so many replicas of each service."""
+    """The drains of a system with so many replicas of each service."""
     orders = setting.orders or setting.by_length(3_000, 5_000, 20_000)
     repeats = setting.repeats or setting.by_length(1, 1, 2)
     setting.say(f"{replicas} of each service")
-    with setting.systems.special(f"replicas-{replicas}", orders, replicas=replicas) as ready:
+    with setting.systems.replicated(replicas, orders) as ready:
         return measured(setting, ready, orders, repeats)
 
 

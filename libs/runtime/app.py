@@ -6,7 +6,6 @@ loses nothing.
 """
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -25,7 +24,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from contracts.message import Command
-from runtime import admin, timers, watches, webhooks
+from runtime import admin, collector, timers, watches, webhooks
 from runtime.access import Access
 from runtime.batch import Answer
 from runtime.clock import clock_from
@@ -38,7 +37,7 @@ from runtime.idempotency import tidying
 from runtime.intake import Intake
 from runtime.logs import configure
 from runtime.metrics import Metrics
-from runtime.migrate import migrate
+from runtime.migrate import migrate, migrate_now
 from runtime.openapi import describe
 from runtime.problems import on_away, on_bad_value, on_fault, on_http_error, on_invalid_parameters, on_refused
 from runtime.progress import Moving, Seen, stalled
@@ -330,11 +329,12 @@ def build(running: Running, api: Api) -> FastAPI:
     app.add_exception_handler(Exception, on_fault)
     for fault in TRANSIENT:
         app.add_exception_handler(fault, on_away)
+    # Routes are tried in their order: what is asked most stands first.
+    add_routes(app, api)
     app.include_router(admin.router)
     app.include_router(webhooks.router)
     if running.settings.environment != "production":
         app.include_router(admin.development)
-    add_routes(app, api)
     app.openapi = lambda: describe(app, api, running.service.name)  # type: ignore[method-assign]
 
     app.state.pool = _NotYet()
@@ -367,15 +367,15 @@ def serve(
     migrations: Sequence[Path],
     sender: Callable[[Settings, KafkaSender], Sender] = lambda _, kafka: kafka,
 ) -> None:
-    """Runs a service until SIGTERM or SIGINT. Settings come from the environment."""
+    """Runs a service until SIGTERM or SIGINT. Settings come from the environment. With the argument `--migrate` it only
+    brings the database up to date."""
     settings = Settings()
     configure(service.name, settings.log_level)
+    if sys.argv[1:] == ["--migrate"]:
+        asyncio.run(migrate_now(settings.database_url.get_secret_value(), migrations))
+        return
     app = build(Running(service, settings, migrations, sender, api.watches), api)
-    # What was imported lives as long as the process; without this every full collection walks it again. And a batch of
-    # 500 messages makes some 30,000 objects that die with it: a collection in its midst would only find them alive.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    collector.begin()
     config = uvicorn.Config(
         app,
         host=settings.host,

@@ -38,8 +38,13 @@ class VirtualClock:
     virtual = True
 
     def __init__(self, path: Path) -> None:
-        with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), _TICKS.size)
+        try:
+            with path.open("r+b") as file:
+                self._map = mmap.mmap(file.fileno(), _TICKS.size)
+        except OSError:
+            # Whoever may only read it follows it; `advance_to` is for those who may write.
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), _TICKS.size, access=mmap.ACCESS_READ)
 
     @classmethod
     def create(cls, path: Path, start: datetime) -> "VirtualClock":

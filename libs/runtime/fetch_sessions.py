@@ -98,7 +98,11 @@ class _Encoded(FetchRequest_v11):  # type: ignore[misc]
         changed, gone = session.ask(wanted)
         self._session, self._epoch = session, session.epoch
         self._message = _encode(request, session, changed, gone)
-        self.RESPONSE_TYPE = self
+
+    @property
+    def RESPONSE_TYPE(self) -> "_Encoded":
+        """Whom aiokafka asks to decode the answer."""
+        return self
 
     def encode(self) -> bytes:
         return self._message

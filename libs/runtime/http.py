@@ -7,14 +7,14 @@ version that the caller read. The answer comes after COMMIT.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from contracts.message import Actor, Command
@@ -35,6 +35,7 @@ _ETAG = re.compile(r'"(0|[1-9][0-9]{0,17})"')
 
 View = Callable[[Any, int], dict[str, Any]]
 Visible = Callable[[Any, Actor], bool]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,11 @@ def shows(of: Any) -> dict[str, Any]:
 
 def shown(body: Any, version: int) -> Response:
     """What is shown of one aggregate, under the ETag that a later `If-Match` names."""
-    return Response(msgspec.json.encode(body), media_type="application/json", headers={"etag": etag(version)})
+    return _json(body, {"etag": etag(version)})
+
+
+def _json(body: Any, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json", headers=headers)
 
 
 def etag(version: int) -> str:
@@ -99,19 +104,33 @@ def etag(version: int) -> str:
 def add_routes(app: FastAPI, api: Api) -> None:
     """Adds the declared routes to a service's app."""
     for route in api.commands:
-        app.add_api_route(
+        app.router.add_api_route(
             route.path,
             _command_handler(route),
             methods=["POST"],
             name=route.command.__name__,
             response_model=None,
+            route_class_override=_Bare,
         )
     for read in api.queries:
-        app.add_api_route(
-            read.path, _query_handler(read), methods=["GET"], name=f"get_{read.aggregate}", **shows(read.shows)
+        app.router.add_api_route(
+            read.path,
+            _query_handler(read),
+            methods=["GET"],
+            name=f"get_{read.aggregate}",
+            route_class_override=_Bare,
+            **shows(read.shows),
         )
     for router in api.routers:
         app.include_router(router)
+
+
+class _Bare(APIRoute):
+    """A route whose handler takes the request as it is: nothing is looked for that the handler could depend on."""
+
+    def get_route_handler(self) -> Handler:
+        handler: Handler = self.endpoint
+        return handler
 
 
 async def body_of(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
@@ -140,7 +159,7 @@ async def json_of(request: Request) -> dict[str, Any]:
     return fields
 
 
-def _command_handler(route: CommandRoute) -> Callable[[Request], Awaitable[Response]]:
+def _command_handler(route: CommandRoute) -> Handler:
     async def handle(request: Request) -> Response:
         actor = await actor_of(request)
         fields = _conditional(await json_of(request), request.headers.get("if-match"))
@@ -149,7 +168,7 @@ def _command_handler(route: CommandRoute) -> Callable[[Request], Awaitable[Respo
         key = request.headers.get("idempotency-key")
         if key is None:
             return _response(await state.accept(UUID(new_id()), command))
-        id = idempotency.command_id(request.url.path, actor, key)
+        id = idempotency.command_id(request.scope["path"], actor, key)
         with idempotency.in_flight(state.under_way, id):
             return _response(await state.accept(id, command, idempotency.digest(fields)))
 
@@ -159,7 +178,7 @@ def _command_handler(route: CommandRoute) -> Callable[[Request], Awaitable[Respo
 def _response(answer: Answer) -> Response:
     match answer:
         case Done(version=version, note=note):
-            return JSONResponse({"result": "done", "version": version} | ({"note": note} if note else {}))
+            return _json({"result": "done", "version": version} | ({"note": note} if note else {}))
         case Refusal(code=code, reason=reason, version=None):
             return problem(code, reason)
         case Refusal(code=code, reason=reason, version=int(version)):
@@ -171,7 +190,7 @@ def _response(answer: Answer) -> Response:
             again.headers.update(REPLAYED)
             return again
         case Duplicate():
-            return JSONResponse({"result": "done_before"}, headers=REPLAYED)
+            return _json({"result": "done_before"}, REPLAYED)
         case Parked():
             return problem("key_parked", "an earlier message of this key waits for an operator; try again later")
         case Failed():
@@ -179,7 +198,7 @@ def _response(answer: Answer) -> Response:
     raise AssertionError(answer)
 
 
-def _query_handler(route: QueryRoute) -> Callable[[Request], Awaitable[Response]]:
+def _query_handler(route: QueryRoute) -> Handler:
     async def handle(request: Request) -> Response:
         actor = await actor_of(request)
         (id,) = request.path_params.values()

@@ -193,6 +193,8 @@ class Intake:
         return tuple(records)
 
     async def _handle(self, message: KafkaMessage) -> None:
+        # It keeps what it was decoded to, which is itself: only a collection of cycles would ever free its records.
+        message.clear_cache()
         records: tuple[ConsumerRecord[Any, Any], ...] = message.raw_message
         self._oldest, self._in_hand = min(r.timestamp for r in records) / 1000, True
         try:

@@ -1,12 +1,18 @@
 """Numbered SQL, applied in order, once, by one process at a time; an applied file never changes."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
+import structlog
+
 from runtime.db import Connection
+
+log = structlog.get_logger()
 
 _FILE = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 _LOCK = 0x486F6C64  # any constant will do; every runner must use the same
@@ -73,6 +79,25 @@ async def migrate(connection: Connection, folders: Sequence[Path]) -> list[str]:
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
     return applied
+
+
+async def migrate_now(dsn: str, folders: Sequence[Path], within: float = 60.0) -> None:
+    """The same as a job of its own, which waits for the database up to `within` seconds. Raises `MigrationError`, and
+    what the database raises."""
+    deadline = asyncio.get_running_loop().time() + within
+    while True:
+        try:
+            connection = await asyncpg.connect(dsn, timeout=5)
+            break
+        except (OSError, TimeoutError, asyncpg.CannotConnectNowError):
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.5)
+    try:
+        applied = await migrate(connection, folders)
+    finally:
+        await connection.close()
+    log.info("migrated", migrations=applied)
 
 
 async def _migrate_component(connection: Connection, migrations: Sequence[Migration]) -> list[str]:

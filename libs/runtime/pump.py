@@ -15,6 +15,7 @@ import asyncpg
 import structlog
 
 from contracts.envelope import EnvelopeError
+from runtime import collector
 from runtime.batch import Answer, Handler
 from runtime.clock import Clock
 from runtime.db import Connection, Pool
@@ -126,6 +127,8 @@ class Pump:
             self.busy_since = None
             for _ in groups:
                 self._queue.task_done()
+            del groups
+            collector.between_batches()
 
     async def drain(self) -> None:
         """Returns when everything submitted has been answered."""

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     kafka_bootstrap: str = Field(description="host:port, several separated by commas")
     kafka_security_protocol: Protocol = Field(
         default="PLAINTEXT",
-        description="`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`; the last wherever the network is not yours alone",
+        description="`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`; the last unless the network is all yours",
     )
     kafka_sasl_mechanism: Mechanism = Field(
         default="SCRAM-SHA-512", description="how the password is proved: `SCRAM-SHA-512` or `SCRAM-SHA-256`"
