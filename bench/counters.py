@@ -16,10 +16,9 @@ from holdfast.embedded import Postgres
 STATEMENTS = {
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.max": "5000",
-    "pg_stat_statements.track": "none",
 }
-"""Settings of a PostgreSQL that can count statements, and does between `begin` and `end`. Counting costs some of its
-time: never measure speed meanwhile."""
+"""Settings of a PostgreSQL that can count statements. It does from its start to `end`, and from `begin` on again.
+Counting costs some of its time: never measure speed meanwhile."""
 REPORTED_WITHIN = 11.0
 """Seconds after which idle backends have reported what they did to which table."""
 

@@ -1,4 +1,4 @@
-"""A running Holdfast for measuring: real servers, the five services in as many replicas as asked, no simulators (the
+"""A running Holdfast for measuring: real servers, the five services in as many replicas as wanted, no simulators (the
 load is the outside world), and a virtual clock, by which orders that are never shipped come to their end."""
 
 import asyncio
@@ -73,19 +73,28 @@ class System:
         self.ports: dict[str, list[int]] = {}
         self.load: Load | None = None
         """The load of the last drain, as soon as it has begun."""
-        self._runs = 0
+        self.orders = 0
+        """Orders that went their whole way."""
+        self.runs = 0
+        """Drains until now; the ids of the orders of the last one begin with `ord-RUNS-`."""
 
-    def start_services(self, replicas: int, settings: Mapping[str, str]) -> None:
-        """Starts `replicas` processes of each service; returns when all are ready."""
+    def scale(self, replicas: int) -> None:
+        """Has `replicas` processes of each service: starts those that are missing and waits until all are ready, stops
+        those that are too many."""
+        for name in SERVICES:
+            some = self.services.setdefault(name, [])
+            for process in some[replicas:]:
+                process.stop(within=STOP_WITHIN)
+            del some[replicas:], self.ports.setdefault(name, [])[replicas:]
         ports = iter(free_ports(replicas * len(SERVICES)))
         for name in SERVICES:
-            for number in range(replicas):
+            for number in range(len(self.services[name]), replicas):
                 port = next(ports)
                 with held_back():
-                    process = ServerProcess(self._program(name, number, port, settings))
+                    process = ServerProcess(self._program(name, number, port))
                     process.launch()
-                    self.services.setdefault(name, []).append(process)
-                    self.ports.setdefault(name, []).append(port)
+                    self.services[name].append(process)
+                    self.ports[name].append(port)
         deadline = time.monotonic() + READY_WITHIN
         for name, processes in self.services.items():
             for process, port in zip(processes, self.ports[name], strict=True):
@@ -97,9 +106,9 @@ class System:
         except OSError:
             return False
 
-    def _program(self, name: str, number: int, port: int, settings: Mapping[str, str]) -> Program:
+    def _program(self, name: str, number: int, port: int) -> Program:
         folder = self.folder / f"{name}-{number}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         environment = {
             **os.environ,
             "HOLDFAST_DATABASE_URL": self.databases[name],
@@ -109,7 +118,6 @@ class System:
             "HOLDFAST_PORT": str(port),
             "HOLDFAST_OIDC_KEYS_FILE": str(self.keys / KEYS),
             "HOLDFAST_LOG_LEVEL": "warning",
-            **settings,
         }
         log = self.folder / f"{name}-{number}.log"
         return Program(f"{name} {number}", [sys.executable, "-m", name], folder, log, signal.SIGTERM, None, environment)
@@ -138,8 +146,8 @@ class System:
     ) -> Drain:
         """Places `orders` orders and measures until all are completed and every service is quiet, and proves the
         ledgers, unless `proved` is not asked for; `begun` is called when the load has begun. Raises BenchFailed."""
-        self._runs += 1
-        options = [f"--run=ord-{self._runs}", f"--orders={orders}", f"--window={window}", f"--rate={rate}"]
+        self.runs += 1
+        options = [f"--run=ord-{self.runs}", f"--orders={orders}", f"--window={window}", f"--rate={rate}"]
         with self._load("run", mix, *options) as load:
             before = meter.read(self.roots())
             load.begin()
@@ -150,7 +158,9 @@ class System:
             after = meter.read(self.roots())
         if proved:
             self.prove_ledgers()
-        return Drain(done, meter.used(before, after), load.seconds)
+        drain = Drain(done, meter.used(before, after), load.seconds)
+        self.orders += drain.orders
+        return drain
 
     def pass_ship_by(self) -> None:
         """Moves the clock past the time to ship of every order placed until now."""
@@ -222,18 +232,16 @@ class System:
 @contextmanager
 def running(
     folder: Path,
-    *,
-    replicas: int = 1,
-    settings: Mapping[str, str] | None = None,
 ) -> Iterator[System]:
-    """A system on an empty `folder` for the time of a block."""
+    """A system on an empty `folder`, with one process of each service, for the time of a block."""
     claim = clear(folder)
     try:
         with servers(folder, counters.STATEMENTS) as (postgres, kafka):
+            asyncio.run(counters.end(postgres))
             databases = asyncio.run(_prepare(postgres, kafka))
             system = System(folder, postgres, kafka, databases)
             try:
-                system.start_services(replicas, settings or {})
+                system.scale(1)
                 yield system
             finally:
                 system.stop()

@@ -48,16 +48,9 @@ class Systems:
             yield ready
 
     @contextmanager
-    def replicated(self, replicas: int, orders: int) -> Iterator[Ready]:
-        """Likewise, with so many replicas of each service; several have a system of their own."""
-        name = f"replicas-{replicas}"
-        with self.system(name, orders) if replicas == 1 else self._fresh(name, orders, orders // 5, replicas) as ready:
-            yield ready
-
-    @contextmanager
-    def _fresh(self, name: str, orders: int, warm_up: int, replicas: int = 1) -> Iterator[Ready]:
+    def _fresh(self, name: str, orders: int, warm_up: int) -> Iterator[Ready]:
         mix = mix_for(orders)
-        with running(self._folder / name, replicas=replicas) as system:
+        with running(self._folder / name) as system:
             self._say(f"{name}: opening {mix.buyers} accounts and {mix.sellers} deposits, warming up")
             system.prepare(mix)
             system.drain(mix, max(warm_up, 1_000))

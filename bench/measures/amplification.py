@@ -15,7 +15,7 @@ from contracts.registry import TOPICS
 from holdfast.stack import SERVICES
 
 IDS = ("M8", "CPU")
-SAMPLED_SECONDS = 10
+SAMPLED_SECONDS = 8
 ONCE = 2
 """Calls of what only the measuring itself asks, such as the proof of the ledger."""
 

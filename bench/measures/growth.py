@@ -1,7 +1,7 @@
 """M4: what an order costs when there are many in the tables already, and how many bytes an order leaves there.
 
-The first drain fills the tables with a thousand orders that went their whole way; later sizes are copies of these (see
-`bench.preload`). Kafka keeps what was published since the start, which no copy is.
+A drain fills the tables with a thousand orders that went their whole way; what larger sizes have more are copies of
+these (see `bench.preload`). Kafka keeps what was published since the start, which no copy is.
 """
 
 import asyncio
@@ -16,13 +16,10 @@ from bench.outside import BenchFailed
 from bench.plan import Mix
 from bench.preload import Sample, Size
 from bench.result import Result
-from bench.system import Drain, System, names, running
-from bench.systems import mix_for
+from bench.system import Drain, System, names
 
 IDS = ("M4",)
 SAMPLE = 1_000
-FIRST_RUN = "ord-1-"
-"""What the ids of a system's first drain begin with."""
 GOAL_PERCENT = 15.0
 DISK_SHARE = 0.6
 """Of the free disk, what tables may take: the write-ahead log, Kafka and the proof's sorting need room too."""
@@ -46,47 +43,47 @@ class Grown:
 
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """The same drains at each size, on one system whose tables grow."""
-    sizes = setting.by_length((1_000, 30_000), (1_000, 100_000), (1_000, 1_000_000, 10_000_000))
+    sizes = setting.by_length((1_000, 60_000), (1_000, 100_000), (1_000, 1_000_000, 10_000_000))
     orders = setting.orders or setting.by_length(3_000, 5_000, 20_000)
     repeats = setting.repeats or setting.by_length(1, 2, 3)
-    mix = mix_for(orders)
     found: list[Grown] = []
-    with running(setting.folder / "growth") as system:
-        system.prepare(mix)
-        empty = asyncio.run(preload.sizes(system.postgres))
+    with setting.system("growth", orders) as (system, mix):
+        empty, first, copies = asyncio.run(preload.sizes(system.postgres)), system.orders, 0
         setting.say(f"{SAMPLE} orders to copy later")
         sample = sampled(system, mix)
-        present, copies = SAMPLE, 0
         for size in sizes:
-            if size > SAMPLE:
-                each = total(bytes_an_order(empty, asyncio.run(preload.sizes(system.postgres)), present)).all
+            present = system.orders + copies * SAMPLE
+            if size > present:
+                tables = asyncio.run(preload.sizes(system.postgres))
+                each = total(bytes_an_order(empty, tables, present - first)).all
                 more = fitting(size, present, each, _free(system)) // SAMPLE
                 if more * SAMPLE < (size - present) // 2:
                     setting.say(f"the disk has no room for half of {size:,} orders")
                     break
                 setting.say(f"copying until there are {present + more * SAMPLE} orders")
                 asyncio.run(preload.copy(system.postgres, sample, copies, more, setting.say))
-                copies, present = copies + more, present + more * SAMPLE
-            found.append(measured(setting, system, mix, orders, repeats, present))
-            present = found[-1].present + orders * repeats
+                copies += more
+            found.append(measured(setting, system, mix, orders, repeats, copies * SAMPLE))
             if wrong := asyncio.run(preload.proof_findings(system.postgres)):
                 raise BenchFailed("ledger_not_clean", f"the books do not add up: {'; '.join(wrong[:3])}")
-    yield from growth(found, empty, wanted=sizes[-1])
+    yield from growth(found, empty, first, wanted=sizes[-1])
 
 
 def sampled(system: System, mix: Mix) -> Sample:
-    """The first orders of the system, to be copied."""
+    """Orders of the system, to be copied."""
     before = asyncio.run(preload.inboxes(system.postgres))
     system.drain(mix, SAMPLE)
     after = asyncio.run(preload.inboxes(system.postgres))
-    return Sample(FIRST_RUN, SAMPLE, {name: after[name] - before[name] for name in after})
+    return Sample(f"ord-{system.runs}-", SAMPLE, {name: after[name] - before[name] for name in after})
 
 
-def measured(setting: Setting, system: System, mix: Mix, orders: int, repeats: int, present: int) -> Grown:
+def measured(setting: Setting, system: System, mix: Mix, orders: int, repeats: int, copies: int) -> Grown:
     """The drains at one size, after a checkpoint and a warm-up: pages that every order changes are then in the
-    write-ahead log in full already, as they are for most of the time between two checkpoints."""
+    write-ahead log in full already, as they are for most of the time between two checkpoints. `copies` are the orders
+    that stand in the tables without having gone their way."""
     asyncio.run(preload.checkpoint(system.postgres))
-    present += system.drain(mix, max(orders // 2, 1_000), proved=False).orders
+    system.drain(mix, max(orders // 2, 1_000), proved=False)
+    present = system.orders + copies
     tables = asyncio.run(preload.sizes(system.postgres))
     drains, wal = [], []
     for number in range(repeats):
@@ -106,9 +103,9 @@ def fitting(size: int, present: int, bytes_each: int, free: int) -> int:
     return max(min(size - present, int(free * DISK_SHARE) // bytes_each), 0)
 
 
-def growth(found: Sequence[Grown], empty: Mapping[str, Size], wanted: int) -> Iterator[Result]:
+def growth(found: Sequence[Grown], empty: Mapping[str, Size], before: int, wanted: int) -> Iterator[Result]:
     """The figures of each size, and what they are beside those of the first. The goal is that of the largest, which
-    says so when it is less than was `wanted`."""
+    says so when it is less than was `wanted`. `empty` is how large tables were with the orders `before`."""
     first, last = found[0], found[-1]
     short = "" if last.present >= wanted else f" (no disk for {wanted:,})"
     for one in found:
@@ -127,7 +124,7 @@ def growth(found: Sequence[Grown], empty: Mapping[str, Size], wanted: int) -> It
             f"{short if one is last else ''}", "%", [(median(one.cpu) / median(first.cpu) - 1) * 100],
             GOAL_PERCENT if one is last else None,
         )  # fmt: skip
-    each = bytes_an_order(empty, last.tables, last.present)
+    each = bytes_an_order(empty, last.tables, last.present - before)
     whole = total(each)
     by_table = {name: {"table": size.table, "indexes": size.indexes} for name, size in each.items() if size.all > 1}
     yield Result(
@@ -138,7 +135,7 @@ def growth(found: Sequence[Grown], empty: Mapping[str, Size], wanted: int) -> It
 
 
 def bytes_an_order(empty: Mapping[str, Size], tables: Mapping[str, Size], orders: int) -> dict[str, Size]:
-    """What tables hold beyond what they held without any order, for each order."""
+    """What tables hold beyond what they held before, for each of the orders that came since."""
     return {
         name: Size((size.table - empty[name].table) // orders, (size.indexes - empty[name].indexes) // orders)
         for name, size in tables.items()

@@ -47,7 +47,7 @@ def measured(setting: Setting, name: str) -> Result:
     folder.mkdir(parents=True)
     try:
         with servers(folder, {}) as (postgres, kafka):
-            return _run(name, python, folder, postgres, kafka, setting.orders or setting.by_length(200, 400, 3_000))
+            return _run(name, python, folder, postgres, kafka, setting.orders or setting.by_length(100, 400, 3_000))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -30,7 +30,7 @@ SHOWN = 8
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """One long load."""
     rate = half_load(setting)
-    length, every = setting.by_length((15.0, 1.0), (45.0, 3.0), (20 * 60.0, 10.0))
+    length, every = setting.by_length((10.0, 1.0), (45.0, 3.0), (20 * 60.0, 10.0))
     orders = round(rate * length)
     with setting.system("steady", orders, warm_up=orders // 20) as (system, mix):
         setting.say(f"{rate:.0f} orders a second for {length:g} s")

@@ -1,6 +1,6 @@
 """M1, M2 and M7: how many orders a second, at what cost, on one replica of each service and on several."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from statistics import median
 
 from bench.measures import Setting
@@ -9,6 +9,8 @@ from bench.system import Drain, names
 from bench.systems import Ready
 
 IDS = ("M1", "M2", "M7")
+WARM_UP = 1_000
+"""Orders after which new replicas have their share and their statements prepared."""
 
 
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
@@ -22,16 +24,22 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
         if "M2" in wanted:
             yield cost(drains)
     if "M7" in wanted:
-        yield from scaled({some: replicated(setting, some) for some in setting.by_length((1, 2), (1, 2, 4), (1, 2, 4))})
+        yield from scaled(replicated(setting, setting.by_length((1, 2), (1, 2, 4), (1, 2, 4))))
 
 
-def replicated(setting: Setting, replicas: int) -> list[Drain]:
-    """The drains of a system with so many replicas of each service."""
+def replicated(setting: Setting, numbers: Sequence[int]) -> dict[int, list[Drain]]:
+    """Drains with so many replicas of each service, all on one system: a warm-up for each number."""
     orders = setting.orders or setting.by_length(3_000, 5_000, 20_000)
     repeats = setting.repeats or setting.by_length(1, 1, 2)
-    setting.say(f"{replicas} of each service")
-    with setting.systems.replicated(replicas, orders) as ready:
-        return measured(setting, ready, orders, repeats)
+    drains = {}
+    with setting.system("replicas", orders) as ready:
+        for replicas in numbers:
+            setting.say(f"{replicas} of each service")
+            ready.system.scale(replicas)
+            ready.system.drain(ready.mix, WARM_UP)
+            drains[replicas] = measured(setting, ready, orders, repeats)
+        ready.system.scale(1)
+    return drains
 
 
 def scaled(drains: dict[int, list[Drain]]) -> Iterator[Result]:

@@ -17,7 +17,7 @@ def grown(present: int, cpu_ms: float, table: int) -> Grown:
 def test_growth_is_told_beside_the_first_size_with_the_goal_at_the_largest():
     found = [grown(1_000, 1.0, 0), grown(1_000_000, 1.05, 0), grown(10_000_000, 1.2, 27_000_000_000)]
 
-    results = list(growth(found, {"orders.orders": Size(0, 0)}, wanted=10_000_000))
+    results = list(growth(found, {"orders.orders": Size(0, 0)}, 0, wanted=10_000_000))
 
     beyond = [one for one in results if one.unit == "%"]
     assert [one.median for one in beyond] == pytest.approx([5.0, 20.0])
@@ -27,7 +27,9 @@ def test_growth_is_told_beside_the_first_size_with_the_goal_at_the_largest():
 
 
 def test_a_size_that_the_disk_did_not_hold_is_told():
-    results = growth([grown(1_000, 1.0, 0), grown(3_000_000, 1.1, 0)], {"orders.orders": Size(0, 0)}, wanted=10_000_000)
+    results = growth(
+        [grown(1_000, 1.0, 0), grown(3_000_000, 1.1, 0)], {"orders.orders": Size(0, 0)}, 0, wanted=10_000_000
+    )
 
     (beyond,) = [one for one in results if one.goal]
     assert "no disk for 10,000,000" in beyond.what
@@ -39,7 +41,7 @@ def test_no_more_orders_are_copied_than_wanted_and_than_fit():
     assert fitting(1_000, 3_000, bytes_each=10, free=1 << 40) == 0
 
 
-def test_what_tables_held_before_any_order_is_no_orders():
+def test_what_tables_held_before_is_of_none_of_the_orders():
     each = bytes_an_order({"a": Size(100, 10), "b": Size(5, 5)}, {"a": Size(1_100, 1_010), "b": Size(5, 5)}, 100)
 
     assert each == {"a": Size(10, 10), "b": Size(0, 0)}
