@@ -4,10 +4,10 @@ SEEDS ?= 1000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate chaos bench bench-peers lint clean
+.PHONY: help setup demo test test-containers simulate chaos bench bench-peers secrets images test-compose lint clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Make the virtual environment and fetch what is needed; the other targets do it by themselves
 	@$(PYTHON) scripts/set_up.py
@@ -17,6 +17,9 @@ demo: setup ## Run sixty days of a small marketplace; KEEP=1 leaves everything u
 
 test: setup ## Run all tests against real PostgreSQL and real Kafka; ARGS="-k saga" for a part
 	@$(BIN)/pytest $(ARGS)
+
+test-containers: setup ## Run all tests on PostgreSQL and Kafka in containers (testcontainers); needs Docker
+	@$(BIN)/pytest --servers=containers $(ARGS)
 
 simulate: setup ## Run the seeded simulation of all services; SEEDS=1000
 	@$(BIN)/pytest tests/simulation --seeds=$(SEEDS) $(ARGS)
@@ -31,6 +34,15 @@ bench: ## Measure Holdfast, the limits of this machine, and the peers that were 
 bench-peers: ## Fetch the peers of the benchmark; ARGS="dbos_transact" for one
 	@$(PYTHON) scripts/set_up.py bench
 	@$(BIN)/python scripts/set_up_peers.py $(ARGS)
+
+secrets: setup ## Make the passwords and keys that the containers need; what is there is kept
+	@$(BIN)/python -m holdfast.compose
+
+images: ## Build the container images, one a service; then docker compose up --wait
+	@docker compose build
+
+test-compose: secrets ## Try rights, isolation and a replay on the containers; starts them if they are not up
+	@$(BIN)/pytest tests/containers $(ARGS)
 
 lint: setup ## Check style and types
 	@$(BIN)/ruff check

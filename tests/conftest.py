@@ -10,16 +10,48 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from hypothesis import settings as hypothesis_settings
 
-from holdfast.embedded import Kafka, Postgres
+from tests import servers as kinds_of_servers
+from tests.servers import Kafka, Postgres, Servers
 
 DEFAULT_SEEDS = 200
+
+# How long an example takes says how busy the machine is.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
+SERVERS = pytest.StashKey[Servers]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("holdfast")
     group.addoption("--seeds", type=int, default=DEFAULT_SEEDS, help="how many seeds the simulation runs")
+    group.addoption(
+        "--servers",
+        choices=kinds_of_servers.KINDS,
+        default="embedded",
+        help="what PostgreSQL and Kafka the tests run on: our own processes, or containers",
+    )
     group.addoption("--chaos", choices=("short", "long"), default="short", help="how long the chaos tests run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "embedded: is about the embedded servers themselves")
+    try:
+        config.stash[SERVERS] = kinds_of_servers.of_kind(config.getoption("--servers"))
+    except kinds_of_servers.Unavailable as missing:
+        raise pytest.UsageError(str(missing)) from None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("embedded") and item.config.getoption("--servers") != "embedded":
+        pytest.skip("is about the embedded servers themselves")
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Servers:
+    """How servers are started: `--servers`."""
+    return request.config.stash[SERVERS]
 
 
 @pytest.fixture(scope="session")
@@ -44,17 +76,17 @@ def server_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres(server_folder: Path) -> Iterator[Postgres]:
+def postgres(servers: Servers, server_folder: Path) -> Iterator[Postgres]:
     """The PostgreSQL that all tests share. A test that stops, kills or pauses one starts its own."""
-    server = Postgres.start(server_folder / "postgres")
+    server = servers.postgres(server_folder / "postgres")
     yield server
     server.delete()
 
 
 @pytest.fixture(scope="session")
-def kafka(server_folder: Path) -> Iterator[Kafka]:
+def kafka(servers: Servers, server_folder: Path) -> Iterator[Kafka]:
     """The Kafka that all tests share. A test that stops, kills or pauses one starts its own."""
-    server = Kafka.start(server_folder / "kafka")
+    server = servers.kafka(server_folder / "kafka")
     yield server
     server.delete()
 

@@ -55,12 +55,12 @@ def _edges(services: Sequence[Service]) -> Iterator[str]:
         read = {message.TOPIC for message in service.routes if message in REGISTRY.values()}
         yield from (f"    {_node(topic)} --> {service.name}" for topic in read)
         yield f"    {service.name} --> {_node(service.refusal.TOPIC)}"
-        yield from (f"    {service.name} --> {_node(topic)}" for topic in _sent(service))
+        yield from (f"    {service.name} --> {_node(topic)}" for topic in sent(service))
         if service.name not in PORTS:
             yield f"    other --> {_node(f'{service.name}.commands.v1')}"
 
 
-def _sent(service: Service) -> set[str]:
+def sent(service: Service) -> set[str]:
     """Command topics of others that a service writes to: those of the commands that its code makes."""
     folder = ROOT / ("simulators" if service.name in PORTS else "services") / service.name
     made = set()

@@ -39,6 +39,9 @@ SIMULATORS = ("payments", "carrier")
 PORTS = dict(zip((*SERVICES, *SIMULATORS), (8201, 8202, 8203, 8204, 8205, 8211, 8212), strict=True))
 """Where the processes listen if these ports are free; on others if not."""
 
+CONTAINERS = Path("compose")
+"""What stands for the containers of `docker-compose.yml` where a folder of a stack is asked for."""
+
 READY_WITHIN = 60.0
 STOP_WITHIN = 30.0
 
@@ -229,8 +232,13 @@ def _make_secrets(folder: Path) -> None:
 
 
 def find(folder: Path | None = None) -> Addresses:
-    """The addresses of the stack that runs on this folder. Raises EmbeddedError: not_running."""
+    """The addresses of the stack that runs on this folder, or of the containers where it is `compose`. Raises
+    EmbeddedError: not_running, no_secrets."""
     folder = folder or default_folder()
+    if folder == CONTAINERS:
+        from holdfast import compose
+
+        return compose.addresses()
     path = folder / "stack.json"
     if path.exists() and _claimed(folder):
         return Addresses(**json.loads(path.read_text()))
@@ -241,8 +249,13 @@ def clear(folder: Path) -> int:
     """An empty folder for a new stack, whatever an earlier one left. Returns a descriptor that claims the folder until
     it is closed, or until this process ends.
 
-    Raises EmbeddedError: already_running; folder_in_use when processes of a killed stack do not end.
+    Raises EmbeddedError: already_running; folder_in_use when processes of a killed stack do not end; folder_reserved.
     """
+    if folder == CONTAINERS:
+        raise EmbeddedError(
+            "folder_reserved",
+            f"{CONTAINERS} stands for the containers, which `docker compose up --wait` starts; give another folder",
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     claim = os.open(_claim_file(folder), os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -1,6 +1,7 @@
 """The issuer's keys: one that signs, and those that are published so that what they signed goes on to count."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ from runtime.tokens import SIGNING_KEY, Minter, new_key, public, write_keys
 
 
 class Keyring:
-    """Keys in memory, and in `folder` where there is one, so that a restart knows the signing key again."""
+    """Keys in memory, and in `folder` where there is one, so that a restart knows the signing key again. Where the
+    folder may only be read, a restart begins with its key, whatever came after it."""
 
     def __init__(self, folder: Path | None, issuer: str, audience: str) -> None:
         self.issuer, self.audience = issuer, audience
-        self._folder = folder
+        self._folder = folder if folder and (not folder.exists() or os.access(folder, os.W_OK)) else None
         path = folder / SIGNING_KEY if folder else None
         kept: dict[str, Any] | None = json.loads(path.read_text()) if path and path.exists() else None
         self._signing = kept or new_key()

@@ -8,12 +8,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from holdfast.embedded import Kafka, Postgres, start_servers
 from holdfast.embedded.ports import free_port
 from tests.access import environment as environment_of_tokens
 from tests.chaos.check import rows, settled
 from tests.chaos.load import Written
 from tests.chaos.process import Process, all_ready
+from tests.servers import Kafka, Postgres, Servers
 from tests.toy.parts import fresh_topics
 from tests.waiting import eventually
 
@@ -38,9 +38,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def own_servers(server_folder: Path) -> Iterator[tuple[Postgres, Kafka]]:
+def own_servers(servers: Servers, server_folder: Path) -> Iterator[tuple[Postgres, Kafka]]:
     """A PostgreSQL and a Kafka that the chaos tests may stop, kill and pause."""
-    postgres, kafka = start_servers(server_folder / "chaos")
+    postgres, kafka = servers.both(server_folder / "chaos")
     yield postgres, kafka
     kafka.delete()
     postgres.delete()

@@ -1,13 +1,15 @@
 """Migrations on a real database: in order, once, by one process at a time, and never anything unclear."""
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 import runtime
-from runtime.migrate import MigrationError, migrate
+from runtime.migrate import MigrationError, migrate, migrate_now
 from tests.chaos.proxy import Loss, proxied
 
 FIRST = "CREATE TABLE first (id int);"
@@ -132,3 +134,24 @@ async def test_a_migration_whose_commit_was_lost_is_applied_once(database: str, 
         applied = await run(network.url, thing)
     assert len(applied) == (2 if loss is Loss.REQUEST else 1)
     assert await value(database, "SELECT count(*) FROM first") == 1
+
+
+async def test_as_a_job_a_service_brings_its_database_up_to_date_and_ends(database: str) -> None:
+    settings = {
+        "HOLDFAST_DATABASE_URL": database,
+        "HOLDFAST_KAFKA_BOOTSTRAP": "127.0.0.1:1",
+        "HOLDFAST_ENVIRONMENT": "development",
+    }
+    for _ in range(2):
+        job = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "escrow", "--migrate", env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE
+        )
+        told, _ = await job.communicate()
+        assert job.returncode == 0, told
+    assert await value(database, "SELECT count(DISTINCT component) FROM schema_migrations") == 3
+    assert await value(database, "SELECT count(*) FROM outbox") == 0
+
+
+async def test_a_job_whose_database_stays_away_fails(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        await migrate_now("postgresql://nobody@127.0.0.1:1/nothing", [folder(tmp_path, FIRST)], within=0.6)

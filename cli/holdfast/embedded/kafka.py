@@ -45,7 +45,8 @@ class Kafka(Server):
         port = port or free_port()
         properties, log = home / "server.properties", home / "kafka.log"
         with folder_lock(home):
-            properties.write_text(_properties(home, port=port, controller_port=free_port()))
+            chosen = node_properties(str(home / "topics"), listen="127.0.0.1", port=port, controller_port=free_port())
+            properties.write_text("".join(f"{name}={value}\n" for name, value in chosen.items()))
             if not (home / "topics" / "meta.properties").exists():
                 _format(java, class_path, home)
         command = [
@@ -64,7 +65,7 @@ class Kafka(Server):
         return f"127.0.0.1:{self.port}"
 
     def _start(self) -> None:
-        self._process.start(lambda: is_open(self.port) and _answers(self.bootstrap), within=START_WITHIN_SECONDS)
+        self._process.start(lambda: is_open(self.port) and answers(self.bootstrap), within=START_WITHIN_SECONDS)
 
 
 def find_java() -> Path:
@@ -118,17 +119,21 @@ def _format(java: Path, class_path: str, home: Path) -> None:
         raise ServerFailed("kafka_format_failed", f"Kafka could not format {home}", home / "format.log")
 
 
-def _properties(home: Path, *, port: int, controller_port: int) -> str:
-    properties = {
+def node_properties(topics: str, *, listen: str, port: int, controller_port: int) -> dict[str, str]:
+    """The settings of a node, broker and controller in one, that keeps its data in the folder `topics`.
+
+    It listens for clients on the address `listen` and tells them, and itself, to come to 127.0.0.1.
+    """
+    return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"CLIENTS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "listeners": f"CLIENTS://{listen}:{port},CONTROLLER://127.0.0.1:{controller_port}",
         "advertised.listeners": f"CLIENTS://127.0.0.1:{port}",
         "inter.broker.listener.name": "CLIENTS",
         "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "log.dirs": str(home / "topics"),
+        "log.dirs": topics,
         "auto.create.topics.enable": "false",
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
@@ -149,10 +154,9 @@ def _properties(home: Path, *, port: int, controller_port: int) -> str:
         # The default of 128 MiB is taken at start, for a compaction that is tiny here.
         "log.cleaner.dedupe.buffer.size": "4194304",
     }
-    return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
-def _answers(bootstrap: str) -> bool:
+def answers(bootstrap: str) -> bool:
     """Whether the node answers a request for metadata and lists itself: an open port alone comes too early."""
     answer: list[bool] = []
     # In a thread of its own, as the caller's may run an event loop.

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import asyncpg
@@ -55,6 +55,12 @@ TUNING = {
     # The passwords are random and long: stretching them protects nothing and costs each connection milliseconds.
     "scram_iterations": "1",
 }
+
+CLUSTER = (
+    *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+    *("--data-checksums", "--set", f"scram_iterations={TUNING['scram_iterations']}"),
+)
+"""How `initdb` makes a cluster."""
 
 
 class Postgres(Server):
@@ -120,19 +126,7 @@ class Postgres(Server):
 
         Does nothing to a database that is there. Raises EmbeddedError (`service_name_invalid`).
         """
-        if not SERVICE_NAME.fullmatch(name) or name in {SUPERUSER, "template0", "template1"}:
-            raise EmbeddedError("service_name_invalid", f"{name!r} is no name for a service; use a-z, 0-9 and _")
-        password = self._password_for(name)
-        connection = await asyncpg.connect(self.dsn())
-        try:
-            await connection.execute("SELECT pg_advisory_lock(hashtext('holdfast.create_service'))")
-            if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", name):
-                await connection.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}'")
-            if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name):
-                await connection.execute(f'CREATE DATABASE "{name}" OWNER "{name}"')
-            await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
-        finally:
-            await connection.close()
+        await make_service(self.dsn(), name, self._password_for)
         return self.dsn(name, name)
 
     def _start(self) -> None:
@@ -148,6 +142,23 @@ class Postgres(Server):
                 self._credentials[user] = secrets.token_urlsafe(24)
                 _write_credentials(self.home, self._credentials)
             return self._credentials[user]
+
+
+async def make_service(superuser: str, name: str, password_for: Callable[[str], str]) -> None:
+    """Make a role and a database `name` over the superuser's connection URL; see `Postgres.create_service`."""
+    if not SERVICE_NAME.fullmatch(name) or name in {SUPERUSER, "template0", "template1"}:
+        raise EmbeddedError("service_name_invalid", f"{name!r} is no name for a service; use a-z, 0-9 and _")
+    password = password_for(name)
+    connection = await asyncpg.connect(superuser)
+    try:
+        await connection.execute("SELECT pg_advisory_lock(hashtext('holdfast.create_service'))")
+        if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", name):
+            await connection.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}'")
+        if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name):
+            await connection.execute(f'CREATE DATABASE "{name}" OWNER "{name}"')
+        await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
+    finally:
+        await connection.close()
 
 
 def _ready(pid_file: Path) -> bool:
@@ -264,9 +275,8 @@ def _initialise(home: Path, programs: Path, account: Account | None) -> dict[str
             made = _run(
                 [
                     str(programs / "initdb"),
-                    *("-D", str(half_made), "-U", SUPERUSER, "--pwfile", password.name, "--auth=scram-sha-256"),
-                    *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-                    *("--data-checksums", "--set", f"scram_iterations={TUNING['scram_iterations']}"),
+                    *("-D", str(half_made), "-U", SUPERUSER, "--pwfile", password.name),
+                    *CLUSTER,
                 ],
                 account,
             )

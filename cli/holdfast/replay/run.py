@@ -17,6 +17,10 @@ from holdfast.stack import Addresses
 LEAD = timedelta(hours=1)
 """How long before the first order the clock starts, for sellers and buyers to be introduced."""
 
+IDLE = 2.0
+"""Seconds after which a connection is not used again: less than the five after which services close theirs, or now and
+then a request would meet the end of its connection."""
+
 
 def read_file(path: Path) -> tuple[list[Plan], list[BadRow]]:
     """The plans of a file and its bad rows. Raises `MissingColumns`, OSError, UnicodeDecodeError."""
@@ -37,7 +41,7 @@ async def replay(
 ) -> Report:
     """Plays the plans and reports. The stack's virtual clock must not have passed the first order: see `fitted`."""
     started = time.monotonic()
-    limits = httpx.Limits(max_keepalive_connections=40)
+    limits = httpx.Limits(max_keepalive_connections=40, keepalive_expiry=IDLE)
     async with httpx.AsyncClient(timeout=30, limits=limits) as http, Watch(addresses.kafka_client()) as watch:
         played = await Driver(addresses, http, watch, progress).play(plans, strict=strict)
         told = await flows(addresses.kafka_client())
