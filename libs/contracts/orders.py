@@ -282,8 +282,8 @@ class Undelivered(StrEnum):
 
 
 class OrderUndelivered(Event, key="order_id"):
-    """The carrier lost the parcel or brought it back to the seller. The money stays held: the buyer may open a case at
-    once, and is refunded at the delivery deadline if nothing arrives."""
+    """The carrier lost the parcel or brought it back to the seller. Brought back, it is refunded at once. Lost, it may
+    turn up: the money stays held, the buyer may open a case, and is refunded at the delivery deadline."""
 
     order_id: Id
     tracking_number: TrackingNumber

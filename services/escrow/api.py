@@ -2,7 +2,7 @@
 sellers read of their own orders only, and a seller nothing of how the buyer pays (E10)."""
 
 import asyncio
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -43,11 +43,34 @@ async def read_operator_queue(
 
 
 @router.get("/overdue", **shows(Overdue))
-async def read_overdue(request: Request, limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50) -> dict[str, Any]:
-    """Orders that should have moved by now and did not: always empty while the timers run."""
+async def read_overdue(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50,
+    after: Annotated[str | None, Query(description="`next` of the page before", max_length=128)] = None,
+) -> dict[str, Any]:
+    """Orders that should have moved by now and did not, the longest overdue first: always empty while the timers run.
+    Go on with `after` = `next` until it is null."""
     await staff_of(request)
-    found = await overdue(request.app.state.pool, request.app.state.clock.now(), limit=limit)
-    return {"orders": [escrow_view(order, version) for order, version in found]}
+    state = request.app.state
+    found = await overdue(state.pool, state.clock.now(), after=_place(after), limit=limit + 1)
+    page = found[:limit]
+    return {
+        "orders": [{"due_at": late.due_at} | escrow_view(late.order, late.version) for late in page],
+        "next": f"{page[-1].due_at.isoformat()},{page[-1].order.order_id}" if len(found) > limit else None,
+    }
+
+
+def _place(after: str | None) -> tuple[datetime, str] | None:
+    if after is None:
+        return None
+    moment, _, id = after.partition(",")
+    try:
+        due_at = datetime.fromisoformat(moment)
+    except ValueError:
+        due_at = None
+    if due_at is None or due_at.tzinfo is None or not id:
+        raise Refused("invalid_cursor", "send `next` of the page before as `after`")
+    return due_at, id
 
 
 @router.get("/money/proof", **shows(MoneyProof))

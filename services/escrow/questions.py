@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from contracts import orders
 from contracts.disputes import DisputeOpened, DisputeResolved, LineRuling, Verdict
 from contracts.escrow import OperationResult, RecordOperationResult, RetryOperation, Why
 from contracts.message import Message
 from contracts.money import share
-from contracts.orders import OrderDelivered, ReceiptConfirmed
+from contracts.orders import OrderDelivered, OrderUndelivered, ReceiptConfirmed
 from escrow import policy
 from escrow.policy import Undelivered
 from escrow.state import PAID, Escrow, OperationKind, Standing, Tranche, legs, open_chargeback, operation, withheld
@@ -19,6 +20,14 @@ class Whereabouts(StrEnum):
     HELD = "held"
     OWED = "owed"
     PAID = "paid"
+
+
+class Fate(StrEnum):
+    """What a parcel that does not arrive means for a line."""
+
+    BACK = "back"
+    LOST = "lost"
+    ANOTHER = "another"
 
 
 class Claimable(StrEnum):
@@ -70,9 +79,16 @@ def no_delivery(order: Escrow, tranche: Tranche, message: Message, now: datetime
     return policy.undelivered(order, tranche)
 
 
-def its_parcel(order: Escrow, tranche: Tranche, message: OrderDelivered, now: datetime) -> bool:
+def its_parcel(order: Escrow, tranche: Tranche, message: OrderDelivered | OrderUndelivered, now: datetime) -> bool:
     """is it the parcel the line was sent in?"""
     return tranche.tracking_number in (None, message.tracking_number)
+
+
+def fate(order: Escrow, tranche: Tranche, message: OrderUndelivered, now: datetime) -> Fate:
+    """what became of the line's parcel?"""
+    if not its_parcel(order, tranche, message, now):
+        return Fate.ANOTHER
+    return Fate.BACK if message.why is orders.Undelivered.RETURNED else Fate.LOST
 
 
 def refunded_unshipped(order: Escrow, tranche: Tranche, message: Message, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """What the saved orders are asked for beyond one by its id: the operators' queue, and what should have moved by now."""
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,11 +19,11 @@ LIMIT $2
 
 # A timer is late by moments under load; what is late by more is a fault of ours.
 _OVERDUE = """
-SELECT id, version, state::text AS state
+SELECT id, version, state::text AS state, due_at
 FROM timers JOIN escrow USING (id)
-WHERE aggregate = 'escrow' AND name = 'deadline' AND due_at < $1
+WHERE aggregate = 'escrow' AND name = 'deadline' AND due_at < $1 AND (due_at, id) > ($2, $3)
 ORDER BY due_at, id
-LIMIT $2
+LIMIT $4
 """
 
 _IN_QUEUE = "SELECT count(*) FROM escrow WHERE with_operator"
@@ -42,8 +42,24 @@ async def queued(connection: Any) -> int:
     return count
 
 
+class Late(NamedTuple):
+    """An order that did not move when it was `due_at`."""
+
+    order: Escrow
+    version: int
+    due_at: datetime
+
+
 async def overdue(
-    pool: Any, now: datetime, *, by: timedelta = timedelta(minutes=5), limit: int = PAGE_LIMIT
-) -> list[tuple[Escrow, int]]:
-    """Orders whose deadline passed more than `by` ago and that did not move, the longest overdue first."""
-    return [(_decode(row["state"]), row["version"]) for row in await pool.fetch(_OVERDUE, now - by, limit)]
+    pool: Any,
+    now: datetime,
+    *,
+    by: timedelta = timedelta(minutes=5),
+    after: tuple[datetime, str] | None = None,
+    limit: int = PAGE_LIMIT,
+) -> list[Late]:
+    """Orders whose deadline passed more than `by` ago and that did not move, the longest overdue first, behind the
+    deadline and id `after`."""
+    moment, id = after or (datetime.min.replace(tzinfo=UTC), "")
+    rows = await pool.fetch(_OVERDUE, now - by, moment, id, limit)
+    return [Late(_decode(row["state"]), row["version"], row["due_at"]) for row in rows]

@@ -14,7 +14,7 @@ from contracts.disputes import (DisputeOpened, DisputeResolved, DisputeWithdrawn
 from contracts.escrow import Outcome, RecordOperationResult, RetryOperation, Why
 from contracts.identity import AppealRejected, AppealVerified, OrderCleared, OrderStopped
 from contracts.orders import (Fault, LatePaymentReceived, OrderCancelled, OrderDelivered, OrderPaid, OrderShipped,
-                              ReceiptConfirmed)
+                              OrderUndelivered, ReceiptConfirmed)
 from contracts.payments import (ChargebackReceived, ChargebackReversed, OperationNotFound, PayoutFailed,
                                 PayoutSucceeded, RefundFailed, RefundSucceeded)
 from runtime.decision import TimeUp
@@ -30,8 +30,8 @@ from escrow.operations import (ask_what_became, claim_again, fresh_tries, pay_ou
 from escrow.policy import Undelivered
 from escrow.process import (Act, Ask, Move, Process, ReminderDue, back, either, go, ignore, later, no, on, postpone,
                             refuse, skip, stay)
-from escrow.questions import (Claimable, Ending, Errand, Overdue, Whereabouts, all_paid, claimable,
-                              confirmed_despite_case, ending, errand, its_parcel, no_delivery, overdue,
+from escrow.questions import (Claimable, Ending, Errand, Fate, Overdue, Whereabouts, all_paid, claimable,
+                              confirmed_despite_case, ending, errand, fate, its_parcel, no_delivery, overdue,
                               payout_bounced, queries_left, refunded_unshipped, return_under_way, tries_left, verdict,
                               was_stopped, whereabouts, whole_line)
 from escrow.state import RESTING, State
@@ -122,6 +122,13 @@ ESCROW = Process(START, resting=RESTING, by_hand=(WITH_OPERATOR,), rows=[
     on(OrderDelivered,      SHIPPED,             then=either(its_parcel, {
         True:  INSPECT,
         False: skip("another parcel, replaced by this one or replacing it")})),
+    on(OrderUndelivered,    FUNDED, SHIPPED,     then=either(fate, {
+        Fate.BACK:    refunding(Why.NOT_DELIVERED, NOBODY),
+        Fate.LOST:    skip("a lost parcel may turn up until the delivery deadline"),
+        Fate.ANOTHER: skip("another parcel, replaced by this one")})),
+    on(OrderUndelivered,    INSPECTION,          then=either(its_parcel, {
+        True:  refunding(Why.NOT_DELIVERED, NOBODY),
+        False: skip("another parcel, replaced by this one")})),
     on(ReceiptConfirmed,    SHIPPED, INSPECTION, then=releasing(Why.CONFIRMED)),
     on(OrderCancelled,      *BEFORE, FUNDED,     to=REFUNDING, do=[refund_cancelled, send_refund],
                                                  within=policy.answer),
@@ -135,7 +142,7 @@ ESCROW = Process(START, resting=RESTING, by_hand=(WITH_OPERATOR,), rows=[
     on(OrderShipped,        REFUNDING, REFUNDED, then=either(refunded_unshipped, {
         True:  stay(do=[ask_operator("shipped_after_refund")]),
         False: skip("it was refunded for another reason")})),
-    refuse((OrderShipped, OrderDelivered, ReceiptConfirmed), *BEFORE,
+    refuse((OrderShipped, OrderDelivered, OrderUndelivered, ReceiptConfirmed), *BEFORE,
            code="funds_not_secured", because="nothing may be shipped before the funds are secured"),
     refuse(ReceiptConfirmed, FUNDED, code="not_shipped", because="nothing was shipped that could be received"),
     refuse(ReceiptConfirmed, *RULED, code="already_ruled", because="the case was ruled, and the ruling stands"),
@@ -145,6 +152,7 @@ ESCROW = Process(START, resting=RESTING, by_hand=(WITH_OPERATOR,), rows=[
     ignore(OrderShipped,     SHIPPED, INSPECTION, *RULED, RELEASING, SETTLING, AFTER_RELEASE, RECOVERING,
            WITH_OPERATOR, RELEASED, SETTLED, CHARGED_BACK, because="the shipment is known"),
     ignore(OrderDelivered,   INSPECTION, RETURNING, *DECIDED, because="the delivery changes nothing any more"),
+    ignore(OrderUndelivered, *RULED, *DECIDED, because="it is decided whose the money is"),
     ignore(ReceiptConfirmed, *DECIDED, because="it is decided whose the money is"),
     ignore(OrderCancelled,   REFUNDING, REFUNDED, because="it is refunded already"),
 
@@ -199,7 +207,8 @@ ESCROW = Process(START, resting=RESTING, by_hand=(WITH_OPERATOR,), rows=[
     on(DisputeOpened,       REFUNDING, REFUNDED,                          do=[decline("refunded")]),
     on(DisputeOpened,       SETTLING, SETTLED,                            do=[decline("settled")]),
     on(DisputeOpened,       CHARGED_BACK,                                 do=[decline("charged_back")]),
-    postpone((OrderShipped, OrderDelivered), DISPUTED, because="withdrawn, it goes on from where the parcel is then"),
+    postpone((OrderShipped, OrderDelivered, OrderUndelivered), DISPUTED,
+             because="withdrawn, it goes on from where the parcel is then"),
     postpone(CASE, RELEASING, WITH_OPERATOR, because="its case cannot be opened before the payout is answered"),
     postpone(DisputeOpened,   WITH_OPERATOR, because="an operator finds out first where the money is"),
     ignore((DisputeWithdrawn, DisputeResolved), *BEFORE, *SECURED, *RULED, REFUNDING, SETTLING, RECOVERING, *RESTING,
@@ -272,8 +281,8 @@ ESCROW = Process(START, resting=RESTING, by_hand=(WITH_OPERATOR,), rows=[
     on(ChargebackReceived,  WITH_OPERATOR,                           do=[ask_operator("chargeback_with_operator")]),
     on(ChargebackReceived,  CHARGEBACK, CHARGED_BACK,                do=[ask_operator("chargeback_repeated")]),
     on(ChargebackReversed,  CHARGED_BACK,                            do=[ask_operator("chargeback_reversed_late")]),
-    postpone((*SCREENED, OrderCancelled, OrderShipped, OrderDelivered, ReceiptConfirmed, DisputeOpened, *CASE,
-              DepositClaimed), CHARGEBACK, because="the bank decides first"),
+    postpone((*SCREENED, OrderCancelled, OrderShipped, OrderDelivered, OrderUndelivered, ReceiptConfirmed,
+              DisputeOpened, *CASE, DepositClaimed), CHARGEBACK, because="the bank decides first"),
     ignore(ChargebackReversed, *BEFORE, *SECURED, DISPUTED, *RULED, *MOVING_OUT, AFTER_RELEASE, RECOVERING,
            WITH_OPERATOR, RELEASED, REFUNDED, SETTLED, because="no line was suspended by it"),
 
@@ -281,7 +290,7 @@ ESCROW = Process(START, resting=RESTING, by_hand=(WITH_OPERATOR,), rows=[
     ignore(OrderCancelled, START, because="nothing was paid"),
     ignore(RESULTS, START, because="it is about a deposit, not an order"),
     ignore((ChargebackReceived, ChargebackReversed), START, because="it is remembered until the payment is heard of"),
-    refuse((*SCREENED, OrderShipped, OrderDelivered, ReceiptConfirmed, DisputeOpened, *CASE, DepositClaimed), START,
-           code="unknown_order", because="no payment of this order is known"),
+    refuse((*SCREENED, OrderShipped, OrderDelivered, OrderUndelivered, ReceiptConfirmed, DisputeOpened, *CASE,
+            DepositClaimed), START, code="unknown_order", because="no payment of this order is known"),
     refuse(BY_OPERATOR, START, code="not_found", because="there is no such order"),
 ])

@@ -15,7 +15,8 @@ class AmountInWords(Amount):
 
 
 class EscrowLine(BaseModel):
-    """Where a line's money stands, until when, and what happens on silence. Sellers do not see what the buyer pays."""
+    """Where a line's money stands, until when, and what happens on silence. Sellers do not see what the buyer pays,
+    buyers not what the seller is left with."""
 
     line_no: int
     state: State
@@ -28,9 +29,9 @@ class EscrowLine(BaseModel):
     fault: str
     dispute_id: str | None
     price: AmountInWords
-    to_seller: AmountInWords
-    fee: AmountInWords
     operations: list[str]
+    to_seller: AmountInWords | None = None
+    fee: AmountInWords | None = None
     presented: AmountInWords | None = None
     to_buyer: AmountInWords | None = None
 
@@ -85,10 +86,17 @@ class Queue(BaseModel):
     next: str | None
 
 
-class Overdue(BaseModel):
-    """Orders that should have moved."""
+class LateShown(EscrowShown):
+    """An order that did not move when it was due."""
 
-    orders: list[EscrowShown]
+    due_at: AwareDatetime
+
+
+class Overdue(BaseModel):
+    """A page of orders that should have moved."""
+
+    orders: list[LateShown]
+    next: str | None
 
 
 class MoneyPart(BaseModel):

@@ -1,5 +1,6 @@
 """What is shown of an order's money: for each line where it stands, until when, and what happens on silence."""
 
+from collections.abc import Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -23,25 +24,36 @@ def takes_part(order: Escrow, actor: Actor) -> bool:
 def escrow_view(order: Escrow, version: int, role: Role = Role.OPERATOR) -> dict[str, Any]:
     """The order's money, JSON-able. Amounts in minor units and as text; times in ISO 8601, UTC. It names the two
     parties by their ids and carries nothing else about them; a seller's view holds nothing of the buyer, nor in which
-    currency they pay and are refunded (E10)."""
-    if role is Role.SELLER:
-        payouts = [each for each in order.operations if each.kind is OperationKind.PAYOUT]
-        lines = [_line(order, tranche) for tranche in order.tranches]
-        known = {each.id for each in payouts}
-        for line in lines:
-            del line["presented"], line["to_buyer"]
-            line["operations"] = [id for id in line["operations"] if id in known]
-        return _head(order, version) | {
-            "lines": lines,
-            "operations": [_operation(order, each) for each in payouts],
-            "concerns": [_concern(each) for each in order.concerns if each.open and each.operation_id in known],
-        }
+    currency they pay and are refunded (E10); a buyer's holds neither the fee nor the payout."""
+    operations = tuple(each for each in order.operations if _is_seen(each, role))
+    known = {each.id for each in operations}
+    hidden = {each.id for each in order.operations} - known
+    concerns = [
+        each
+        for each in order.concerns
+        if each.open and each.operation_id not in hidden and (role is not Role.SELLER or each.operation_id in known)
+    ]
     return _head(order, version) | {
-        "buyer_id": order.buyer_id,
-        "lines": [_line(order, tranche) for tranche in order.tranches],
-        "operations": [_operation(order, each) for each in order.operations],
-        "concerns": [_concern(each) for each in order.concerns if each.open],
+        **({} if role is Role.SELLER else {"buyer_id": order.buyer_id}),
+        "lines": [_seen(_line(order, tranche), known, role) for tranche in order.tranches],
+        "operations": [_operation(order, each) for each in operations],
+        "concerns": [_concern(each) for each in concerns],
     }
+
+
+_HIDDEN = {Role.SELLER: ("presented", "to_buyer"), Role.BUYER: ("to_seller", "fee")}
+"""Of a line: what the other party pays, gets or owes."""
+
+
+def _is_seen(each: Operation, role: Role) -> bool:
+    if role is Role.SELLER:
+        return each.kind is OperationKind.PAYOUT
+    return role is not Role.BUYER or each.kind is not OperationKind.PAYOUT
+
+
+def _seen(line: dict[str, Any], known: Set[str], role: Role) -> dict[str, Any]:
+    shown = {name: what for name, what in line.items() if name not in _HIDDEN.get(role, ())}
+    return shown | {"operations": [id for id in line["operations"] if id in known]}
 
 
 def _head(order: Escrow, version: int) -> dict[str, Any]:
@@ -55,18 +67,22 @@ def _head(order: Escrow, version: int) -> dict[str, Any]:
 
 
 def money_view(money: OrderMoney, role: Role) -> dict[str, Any]:
-    """Where an order's money is and how it got there; for a seller what they are owed and were paid, no more (E10)."""
-    if role is not Role.SELLER:
+    """Where an order's money is and how it got there; for a seller what they are owed and were paid, no more (E10), and
+    for a buyer nothing of how the platform and the seller share what was released."""
+    if role not in (Role.SELLER, Role.BUYER):
         return money.to_dict()
+    of_seller = role is Role.SELLER
     own = {
-        currency: {place: amount for place, amount in places.items() if place in _PLACES_OF_A_SELLER}
+        currency: {place: amount for place, amount in places.items() if (place in _PLACES_OF_A_SELLER) is of_seller}
         for currency, places in money.lies.items()
     }
+    for places in own.values():
+        places.pop("fees", None)
     return replace(
         money,
         lies={currency: places for currency, places in own.items() if places},
-        legs=tuple(leg for leg in money.legs if _of_a_seller(leg)),
-        pending=tuple(leg for leg in money.pending if _of_a_seller(leg)),
+        legs=tuple(leg for leg in money.legs if _concerns(leg, of_seller)),
+        pending=tuple(leg for leg in money.pending if _concerns(leg, of_seller)),
     ).to_dict()
 
 
@@ -74,8 +90,9 @@ _ACCOUNTS_OF_A_SELLER = frozenset({Kind.PAYABLE, Kind.RESERVE, Kind.PAYOUT_TRANS
 _PLACES_OF_A_SELLER = frozenset({"payable", "reserved", "payout_in_transit", "paid_out"})
 
 
-def _of_a_seller(leg: Leg) -> bool:
-    return not _ACCOUNTS_OF_A_SELLER.isdisjoint((leg.debit.kind, leg.credit.kind))
+def _concerns(leg: Leg, of_seller: bool) -> bool:
+    sides = {leg.debit.kind, leg.credit.kind}
+    return Kind.FEES not in sides and bool(sides & _ACCOUNTS_OF_A_SELLER) is of_seller
 
 
 def queue_entry(order: Escrow, version: int) -> dict[str, Any]:

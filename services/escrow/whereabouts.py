@@ -25,7 +25,7 @@ def where(order: Escrow, money: OrderMoney, now: datetime, role: Role = Role.OPE
     where it is final or an operator decides; `reference`: the operation, case or chargeback to ask for; `overdue`;
     `with_operator`.
 
-    A buyer sees neither fees nor the seller's payout by its reference; a seller nothing of the refund but that it is.
+    A buyer sees neither fees nor what the seller is left with; a seller nothing of the refund but that it is.
     Times in ISO 8601, UTC.
     """
     times = _times(money)
@@ -130,7 +130,7 @@ def _for(role: Role, part: Part) -> Part | None:
     if role is Role.BUYER:
         if part["owner"] == "platform":
             return None
-        return part | {"reference": None} if part["owner"] == "seller" else part
+        return part | {"reference": None, "amount": None} if part["owner"] == "seller" else part
     if role is Role.SELLER and part["owner"] in ("buyer", "undecided"):
         hidden = {"amount": None, "held_by": "platform" if part["held_by"] == "platform" else None, "reference": None}
         return part | hidden

@@ -33,7 +33,7 @@ def progressed(order: Order, event: ParcelProgressed, now: datetime) -> Outcome[
 
 
 def lost(order: Order, event: ParcelLost, now: datetime) -> Outcome[Order]:
-    """The carrier gave the parcel up. The money stays held until the delivery deadline or a ruling."""
+    """The carrier gave the parcel up. It may turn up: the money stays held until the delivery deadline or a ruling."""
     parcel = _own(order, event.tracking_number)
     if parcel is None:
         return Outcome(note=_NOT_OURS)
@@ -45,7 +45,7 @@ def lost(order: Order, event: ParcelLost, now: datetime) -> Outcome[Order]:
 
 
 def came_back(order: Order, event: ParcelReturned, now: datetime) -> Outcome[Order]:
-    """The parcel is with the seller again. The money stays held until the delivery deadline or a ruling."""
+    """The parcel is with the seller again. The buyer gets the money back (E9)."""
     parcel = _own(order, event.tracking_number)
     if parcel is None:
         return Outcome(note=_NOT_OURS)

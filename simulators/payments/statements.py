@@ -6,7 +6,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import TypeAdapter
 
+from contracts.message import Role
 from contracts.statement import Statement, StatementEntry
+from runtime.access import actor_of
 from runtime.decision import Refused
 from simulators.faults import Faults
 from simulators.payments.planting import Planted, with_differences
@@ -36,7 +38,12 @@ def statements(faults: Faults) -> APIRouter:
         _, planted = await _told(request, day)
         return Response(_planted.dump_json(planted), media_type="application/json")
 
+    async def _admit(request: Request) -> None:
+        if (await actor_of(request)).role not in (Role.OPERATOR, Role.SERVICE):
+            raise Refused("forbidden", "only operators and services read statements")
+
     async def _told(request: Request, day: date) -> tuple[list[StatementEntry], list[Planted]]:
+        await _admit(request)
         if day >= request.app.state.clock.now().date():
             raise Refused("day_not_closed", f"{day} is not over (UTC); ask again on the day after")
         pool = request.app.state.pool

@@ -23,7 +23,6 @@ from contracts.money import Money
 from contracts.orders import PaymentMethod
 from deposits.domain import Status
 from deposits.service import SERVICE as DEPOSITS
-from holdfast.embedded import Kafka
 from holdfast.embedded.ports import free_port
 from runtime.app import Running, build
 from runtime.clock import VirtualClock
@@ -40,6 +39,7 @@ from simulators.payments.service import over_http
 from simulators.settings import SimulatorSettings
 from simulators.webhooks import webhooks
 from tests.access import as_actor
+from tests.servers import Kafka
 from tests.signing import SECRETS, SENDERS
 from tests.toy.parts import fresh_topics, settings_for
 from tests.unit.deposits.given import MAY_2025, SELLER, open_deposit, pay
@@ -171,9 +171,16 @@ async def test_a_provider_that_does_not_answer_in_time_moves_the_money_once_P4(
 
         await eventually(moved, within=30)
         clock.advance_to(MAY_2025 + timedelta(days=1))
-        (entry,) = (await http.get(f"/statements/{MAY_2025.date()}")).json()["entries"]
+        day = f"/statements/{MAY_2025.date()}"
+        assert [
+            (await http.get(path, headers=headers)).status_code
+            for path in (day, f"{day}/planted")
+            for headers in ({}, as_actor("seller:s-1"), as_actor("support:a-1"))
+        ] == [401, 403, 403] * 2
+        (entry,) = (await http.get(day, headers=as_actor("operator:op-1"))).json()["entries"]
         assert (entry["operation_id"], entry["kind"], entry["amount"]["amount"]) == ("refund-o1-1", "refund", 1000)
-        not_over = await http.get(f"/statements/{MAY_2025.date() + timedelta(days=1)}")
+        tomorrow = f"/statements/{MAY_2025.date() + timedelta(days=1)}"
+        not_over = await http.get(tomorrow, headers=as_actor("operator:op-1"))
         assert (not_over.status_code, not_over.json()["code"]) == (404, "day_not_closed")
         assert (await http.get("/faults")).json()["operations"] == {fault: 1}
         stranger = await http.get("/v1/operations/refund-o1-1", headers={"authorization": "Bearer guess"})

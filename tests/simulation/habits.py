@@ -18,6 +18,8 @@ class Habits:
     cancels: float
     ships_never: float
     delivered_never: float
+    strays: float
+    """Share of parcels that the carrier loses or brings back."""
     confirms: float
     disputes: float
     disputes_after: float
@@ -53,6 +55,7 @@ def drawn(rng: Random) -> Habits:
         cancels=often(0.05, 0.35),
         ships_never=often(0.04, 0.2),
         delivered_never=often(0.12, 0.4),
+        strays=often(0.12, 0.4),
         confirms=often(0.4, 0.8),
         disputes=often(0.25, 0.8),
         disputes_after=often(0.25, 0.9),

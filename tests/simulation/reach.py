@@ -12,7 +12,7 @@ from tests.simulation.coverage import Ending
 NEVER: Mapping[str, str] = {
     "OrderPaid|LatePaymentReceived × SCREENING* → stays": "orders pays an order once; a second payment stays with it",
     "OrderDelivered × FUNDED → *": "orders says that it was shipped before it says that it arrived",
-    "OrderShipped|OrderDelivered|ReceiptConfirmed × SCREENING* → refused*": "orders waits for the funds",
+    "OrderShipped|OrderDelivered|OrderUndelivered|* × SCREENING* → refused*": "orders waits for the funds",
     "ReceiptConfirmed × FUNDED → refused*": "orders takes a confirmation after the shipment only",
     "OrderCancelled × START → *": "orders cancels a paid order after it said that it was paid",
     "OrderCleared × UNDER_REVIEW was_stopped=True → *": "identity does not take back what it said",
@@ -30,6 +30,7 @@ NEVER: Mapping[str, str] = {
 }
 
 RARE: tuple[str, ...] = (
+    "OrderUndelivered × INSPECTION *",
     "OrderCancelled × REFUNDING|REFUNDED *",
     "OrderCancelled × SHIPPED|* → refused, already_shipped",
     "OrderDelivered × REPLACING *",

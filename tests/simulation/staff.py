@@ -23,7 +23,8 @@ from contracts.orders import OrderPaid, OrderPaymentDeclined, OrderPlaced, Order
 from contracts.payments import ChargebackReceived, PaymentSucceeded, Purpose
 from escrow.state import Concern, Escrow, OperationKind, Standing, operation, withheld
 from runtime.delivery import RawRecord
-from simulators.carrier.control import DeliverParcel
+from simulators.carrier.control import DeliverParcel, ReportParcel
+from simulators.carrier.journey import End
 from simulators.payments.control import ClearScript, Misbehaviour, ReportChargeback, ReverseChargeback, ScriptOperation
 from simulators.payments.operations import Status
 from tests.simulation.scene import MEDIATOR, OPERATOR, OUTSIDE, REVIEWER, Scene
@@ -69,14 +70,22 @@ def review(scene: Scene, event: AppealSubmitted) -> None:
 
 
 def follow(scene: Scene, event: OrderShipped | ReplacementShipped) -> None:
-    """The parcel arrives in time, around the deadline, or never."""
+    """The parcel arrives in time, around the deadline, or never; some are lost or brought back, before or instead."""
     wait = scene.by(timedelta(days=scene.rng.choice((5, 20, 35))), never=scene.habits.delivered_never)
     if isinstance(event, ReplacementShipped) and scene.chance(0.3):
         wait = timedelta(seconds=scene.rng.choice((1, 30)))
         if scene.chance(0.5):
             scene.world.silence("escrow", timedelta(hours=1))
+    if scene.chance(scene.habits.strays):
+        strays = scene.by(timedelta(days=scene.rng.choice((2, 20, 35, 48))), never=0.0) or timedelta(0)
+        scene.later(strays, partial(_stray, scene, event, scene.rng.choice((End.LOST, End.RETURNED))))
     if wait is not None:
         scene.later(wait, partial(_deliver, scene, event.order_id, event.tracking_number, 3))
+
+
+def _stray(scene: Scene, event: OrderShipped | ReplacementShipped, end: End) -> None:
+    names = {"reference": event.order_id, "tracking_number": event.tracking_number}
+    scene.ask(ReportParcel(actor=OUTSIDE, what=end, **names))
 
 
 def _deliver(scene: Scene, order_id: str, tracking_number: str, tries: int) -> None:

@@ -34,8 +34,10 @@ from contracts.orders import (
     OrderDelivered,
     OrderPaid,
     OrderShipped,
+    OrderUndelivered,
     PaymentMethod,
     ReceiptConfirmed,
+    Undelivered,
 )
 from contracts.payments import (
     ChargebackReceived,
@@ -335,6 +337,14 @@ def shipped(carrier: str = "dhl") -> OrderShipped:
 
 def delivered(tracking_number: str = TRACKING) -> OrderDelivered:
     return OrderDelivered(order_id=ID, tracking_number=tracking_number, delivered_at=T0)
+
+
+def brought_back(tracking_number: str = TRACKING) -> OrderUndelivered:
+    return OrderUndelivered(order_id=ID, tracking_number=tracking_number, why=Undelivered.RETURNED, at=T0)
+
+
+def lost(tracking_number: str = TRACKING) -> OrderUndelivered:
+    return OrderUndelivered(order_id=ID, tracking_number=tracking_number, why=Undelivered.LOST, at=T0)
 
 
 def confirmed(*lines: int, at: datetime = T0) -> ReceiptConfirmed:

@@ -30,6 +30,7 @@ from tests.unit.escrow.language import (
     T0,
     Bought,
     Story,
+    brought_back,
     cancelled,
     charged_back,
     cleared,
@@ -41,6 +42,7 @@ from tests.unit.escrow.language import (
     given_back,
     hours,
     line,
+    lost,
     nothing,
     order,
     paid,
@@ -64,7 +66,8 @@ ORDERS = (
 
 SAYABLE: Sequence[Message] = (
     cleared(), cleared(), stopped(), verified(), rejected(), shipped(), shipped("letter_post"), delivered(),
-    delivered("TRACK-2"), confirmed(), confirmed(1), confirmed(2, at=T0 + days(90)), cancelled(),
+    delivered("TRACK-2"), brought_back(), brought_back("TRACK-2"), lost(),
+    confirmed(), confirmed(1), confirmed(2, at=T0 + days(90)), cancelled(),
     disputed(1), disputed(1, 2, case="d-2"), disputed(2, 3, 9, case="d-3"), withdrawn(1), withdrawn(1, 2, case="d-2"),
     ruled({1: Verdict.REFUND}), ruled({1: Verdict.RELEASE}), ruled({1: 3_333}), ruled({1: Verdict.RETURN}),
     ruled({1: Verdict.REPLACE}), ruled({1: Verdict.REFUND, 2: 5_001}, case="d-2"),

@@ -14,6 +14,7 @@ from tests.unit.escrow.language import (
     PAYOUT_BOUNCED,
     TWO,
     Step,
+    brought_back,
     charged_back,
     cleared,
     confirmed,
@@ -24,6 +25,7 @@ from tests.unit.escrow.language import (
     given,
     given_back,
     hours,
+    lost,
     paid,
     paid_late,
     refund_fails,
@@ -67,6 +69,17 @@ def test_e13_from_where_something_went_wrong_before(past: str) -> None:
 @pytest.mark.parametrize("payment", [paid(), paid_late()], ids=["in time", "late"])
 def test_e13_a_payment_and_a_chargeback_heard_of_in_any_order(payment: Message) -> None:
     assert explore(beginning(given()), DEPTH, {"payment": payment}) > 30
+
+
+@pytest.mark.parametrize("state", [State.FUNDED, State.SHIPPED, State.INSPECTION, State.DISPUTED, State.CHARGEBACK])
+def test_e9_e13_a_parcel_lost_brought_back_and_delivered_in_any_order(state: State) -> None:
+    parcel: dict[str, Message] = {"brought back": brought_back(), "lost": lost(), "delivered": delivered()}
+    assert explore(beginning(given(*PAST[state])), DEPTH, parcel) > 1000
+
+
+def test_e9_e14_a_parcel_of_two_lines_is_brought_back() -> None:
+    parcel = WHOLE_OF_TWO | {"brought back": brought_back()}
+    assert explore(beginning(given(paid(TWO), cleared(), shipped())), DEPTH - 1, parcel) > 1000
 
 
 def test_e13_a_second_chargeback_and_part_of_the_payment() -> None:

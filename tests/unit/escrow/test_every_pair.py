@@ -26,6 +26,7 @@ from tests.unit.escrow.language import (
     PAST,
     T0,
     Story,
+    brought_back,
     cancelled,
     charged_back,
     cleared,
@@ -37,6 +38,7 @@ from tests.unit.escrow.language import (
     given,
     given_back,
     hours,
+    lost,
     paid,
     paid_late,
     recorded,
@@ -77,7 +79,8 @@ def of_type(message: type, story: Story) -> Any:
 
 def everything() -> Iterator[Message]:
     yield from (paid(at=T0 + hours(1)), paid_late(at=T0 + hours(2)), cleared(), stopped(), verified(), rejected())
-    yield from (shipped(), delivered(), confirmed(), cancelled(), disputed(case="d-9"), withdrawn())
+    yield from (shipped(), delivered(), brought_back(), lost())
+    yield from (confirmed(), cancelled(), disputed(case="d-9"), withdrawn())
     yield from (ruled({1: Verdict.REFUND}), return_shipped(), return_received(), replacement_shipped())
     yield from (charged_back(id="cb-9"), given_back(id="cb-9"))
     for name in ("payments.payout_succeeded.v1", "payments.payout_failed.v1", "payments.refund_succeeded.v1",

@@ -104,7 +104,7 @@ async def test_the_operators_queue_has_what_waits_for_them_page_by_page(pool: as
 
 async def test_what_should_have_moved_is_overdue_the_longest_first(pool: asyncpg.Pool) -> None:
     async with client(pool) as http:
-        assert (await http.get("/overdue")).json() == {"orders": []}
+        assert (await http.get("/overdue")).json() == {"orders": [], "next": None}
     async with client(pool, T0 + hours(13)) as http:
         (late,) = (await http.get("/overdue")).json()["orders"]
         assert late["lines"][0]["state"] == "screening"
@@ -114,6 +114,18 @@ async def test_what_should_have_moved_is_overdue_the_longest_first(pool: asyncpg
     assert len(shown) == len(waits)
     deadlines = [each["lines"][0]["deadline_at"] for each in shown]
     assert deadlines == sorted(deadlines)
+    # and page by page the same
+    paged: list[str] = []
+    async with client(pool, T0 + days(400)) as http:
+        after: dict[str, str] = {}
+        while True:
+            page = (await http.get("/overdue", params={"limit": 2, **after})).json()
+            paged += [each["order_id"] for each in page["orders"]]
+            if page["next"] is None:
+                break
+            after = {"after": page["next"]}
+        assert (await http.get("/overdue", params={"after": "yesterday"})).json()["code"] == "invalid_cursor"
+    assert paged == [each["order_id"] for each in shown]
 
 
 async def test_the_database_refuses_an_order_that_would_wait_for_ever(pool: asyncpg.Pool) -> None:

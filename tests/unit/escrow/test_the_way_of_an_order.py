@@ -10,6 +10,7 @@ from contracts.escrow import (
     OrderUnderReview,
     Outcome,
     ReceiptReminderDue,
+    RefundedLine,
     RefundStarted,
     ReleasedLine,
     ShipmentReminderDue,
@@ -17,7 +18,7 @@ from contracts.escrow import (
 )
 from contracts.identity import ScreenOrder
 from contracts.money import Money
-from contracts.orders import Fault
+from contracts.orders import Fault, OrderUndelivered
 from contracts.payments import PayOut, RefundPayment
 from escrow.state import State
 from ledger.postings import Kind
@@ -27,15 +28,19 @@ from tests.unit.escrow.language import (
     ONE,
     SHIPPED_ORDER,
     T0,
+    TWO,
     asks_operator,
+    brought_back,
     cancelled,
     cleared,
     confirmed,
     days,
     delivered,
+    disputed,
     given,
     hours,
     line,
+    lost,
     moves,
     nothing,
     order,
@@ -53,6 +58,7 @@ from tests.unit.escrow.language import (
     stopped,
     verified,
     waits,
+    withdrawn,
 )
 
 
@@ -158,6 +164,46 @@ def test_e9_a_tracked_parcel_that_never_arrives_is_refunded() -> None:
 def test_e9_the_silence_of_a_carrier_without_tracking_says_nothing_against_the_seller() -> None:
     story = given(paid(), cleared(), shipped("letter_post")).when(days(40)).then(State.INSPECTION, nothing)
     story.when(days(10)).then(State.RELEASING, says(FundsReleased, why=Why.BUYER_SILENT))
+
+
+def test_e9_a_parcel_that_went_back_to_the_seller_is_refunded_at_once_and_nobody_is_at_fault() -> None:
+    story = given(*SHIPPED_ORDER).when(days(12), brought_back())
+    story.then(
+        State.REFUNDING,
+        sends(RefundPayment),
+        says(RefundStarted, why=Why.NOT_DELIVERED, fault=Fault.NOBODY),
+    )
+    story.when(brought_back(), delivered(), lost()).then(State.REFUNDING, nothing)
+    story.when(refund_succeeds).then(State.REFUNDED)
+    assert story.balance(Kind.HOLD, ID) == 0
+
+
+def test_e9_a_lost_parcel_may_turn_up_until_the_delivery_deadline() -> None:
+    given(*SHIPPED_ORDER, lost()).when(delivered()).then(State.INSPECTION, nothing)
+    given(*SHIPPED_ORDER, lost()).when(days(40)).then(
+        State.REFUNDING, says(RefundStarted, why=Why.NOT_DELIVERED, fault=Fault.NOBODY)
+    )
+
+
+@pytest.mark.parametrize("tidings", [brought_back(), lost()], ids=["back", "lost"])
+def test_e9_what_an_untracked_carrier_says_after_all_goes_before_its_silence(tidings: OrderUndelivered) -> None:
+    story = given(paid(), cleared(), shipped("letter_post")).when(days(40)).then(State.INSPECTION)
+    story.when(tidings).then(State.REFUNDING, says(RefundStarted, why=Why.NOT_DELIVERED))
+
+
+def test_d7_a_parcel_that_went_back_during_a_case_is_refunded_when_the_case_is_withdrawn() -> None:
+    story = given(*SHIPPED_ORDER, disputed()).when(brought_back()).then(State.DISPUTED, nothing)
+    story.when(withdrawn()).then(State.REFUNDING, says(RefundStarted, why=Why.NOT_DELIVERED))
+
+
+def test_e14_of_two_lines_only_the_one_still_held_is_refunded_when_the_parcel_went_back() -> None:
+    story = given(paid(TWO), cleared(), shipped(), confirmed(1)).when(brought_back())
+    second = RefundedLine(line_no=2, amount=Money(amount=3_000, currency="EUR"))
+    story.then({1: State.RELEASING, 2: State.REFUNDING}, says(RefundStarted, lines=(second,)))
+
+
+def test_a_parcel_that_another_replaced_may_go_back_unnoticed() -> None:
+    given(*SHIPPED_ORDER).when(brought_back("TRACK-9"), lost("TRACK-9")).then(State.SHIPPED, nothing)
 
 
 def test_a_delivery_proves_that_it_was_shipped() -> None:

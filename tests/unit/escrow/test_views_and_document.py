@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from contracts.message import Role
 from escrow import diagram, policy
 from escrow.api import API
 from escrow.repository import operator_queue, overdue
 from escrow.service import SERVICE
+from escrow.shapes import EscrowShown
 from escrow.state import MEANING, State
 from escrow.views import escrow_view, queue_entry
 from tests.unit.escrow.language import (
@@ -80,6 +82,26 @@ def test_e10_nothing_but_ids_of_the_two_parties_is_shown() -> None:
     view = escrow_view(given(*PAST[State.RELEASED]).state, 1)
     assert {"b-1", "s-1"} == {view["buyer_id"], view["seller_id"]}
     assert "country" not in json.dumps(view)
+
+
+def test_e10_a_buyer_sees_neither_the_fee_nor_the_payout_and_a_seller_no_refund() -> None:
+    split = given(*PAST[State.SETTLING]).state
+    kinds = {role: {each["kind"] for each in escrow_view(split, 1, role)["operations"]} for role in Role}
+    assert kinds[Role.BUYER] == {"refund"} and kinds[Role.SELLER] == {"payout"}
+    assert kinds[Role.SUPPORT] == {"refund", "payout"}
+    for role, unseen in ((Role.BUYER, {"fee", "to_seller"}), (Role.SELLER, {"presented", "to_buyer"})):
+        view = escrow_view(split, 1, role)
+        (shown,) = view["lines"]
+        assert unseen.isdisjoint(shown)
+        assert set(shown["operations"]) == {each["operation_id"] for each in view["operations"]}
+        EscrowShown.model_validate(view)
+
+
+def test_a_concern_about_the_payout_is_not_the_buyers() -> None:
+    stuck = given(*PAST[State.WITH_OPERATOR]).state
+    seen = {role: [each["operation_id"] for each in escrow_view(stuck, 1, role)["concerns"]] for role in Role}
+    assert seen[Role.BUYER] == []
+    assert seen[Role.SELLER] == seen[Role.OPERATOR] == ["payout-o-1-1"]
 
 
 def test_the_operators_queue_says_what_is_asked_and_about_what() -> None:
