@@ -4,10 +4,10 @@ import asyncio
 from base64 import b64encode
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from contracts.message import Actor, Role
@@ -59,12 +59,14 @@ async def metrics(request: Request) -> Response:
 
 
 @router.get("/dead-letters")
-async def dead_letters(request: Request, after: int = 0, limit: int = 100) -> dict[str, Any]:
-    """Open letters, oldest first; `limit` 1 to 500. Go on with `after` = `next` until it is null."""
+async def dead_letters(
+    request: Request, after: int = 0, limit: int = 100, key: Annotated[str | None, Query(max_length=300)] = None
+) -> dict[str, Any]:
+    """Open letters of all keys, or of one, oldest first; `limit` 1 to 500. Go on with `after` = `next` until null."""
     await _operator(request)
     if not 1 <= limit <= 500:
         raise Refused("invalid_limit", "limit is 1 to 500")
-    letters = await _parts(request).dead_letters.listing(after, limit)
+    letters = await _parts(request).dead_letters.listing(after, limit, key)
     return {
         "letters": [_summary(letter) for letter in letters],
         "next": letters[-1].seq if len(letters) == limit else None,

@@ -33,6 +33,7 @@ from runtime.deadletters import DeadLetters
 from runtime.decision import Refused, Service
 from runtime.delivery import Delivery, Reader, timer
 from runtime.http import Api, add_routes
+from runtime.http_protocol import HttpProtocol
 from runtime.idempotency import tidying
 from runtime.intake import Intake
 from runtime.logs import configure
@@ -381,6 +382,7 @@ def serve(
         host=settings.host,
         port=settings.port,
         loop="uvloop",
+        http=HttpProtocol,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=10,

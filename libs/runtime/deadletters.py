@@ -37,10 +37,10 @@ class DeadLetters:
         self._reader = reader
         self._clock = clock
 
-    async def listing(self, after: int = 0, limit: int = 100) -> list[parking.DeadLetter]:
-        """Open letters of all keys, oldest first, behind `after`."""
+    async def listing(self, after: int = 0, limit: int = 100, key: str | None = None) -> list[parking.DeadLetter]:
+        """Open letters of all keys, or of one, oldest first, behind `after`."""
         async with self._pool.acquire() as connection:
-            return await parking.listing(connection, after, limit)
+            return await parking.listing(connection, after, limit, key)
 
     async def one(self, seq: int) -> parking.DeadLetter:
         """A letter, open or not. Raises `Refused` (not_found)."""

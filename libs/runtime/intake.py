@@ -36,8 +36,8 @@ crash leaves unacknowledged is handed out again, and the inbox drops it."""
 HEARTBEAT_MS = 1000
 """A replica learns by its heartbeat that others came or went, so this is what a change of shares takes."""
 A_FEW = 20
-FETCH_BYTES = 4 * 1024 * 1024
-PARTITION_FETCH_BYTES = 512 * 1024
+FETCH_BYTES = 1024 * 1024
+PARTITION_FETCH_BYTES = 256 * 1024
 """What a consumer holds at most, fetched and not yet handled: bounded however far behind it is."""
 
 

@@ -118,12 +118,12 @@ async def letters_of(connection: Connection, key: str, limit: int) -> list[DeadL
     return [_letter(row) for row in rows]
 
 
-async def listing(connection: Connection, after: int, limit: int) -> list[DeadLetter]:
-    """Open letters of all keys with seq > `after`, in order, at most `limit`."""
+async def listing(connection: Connection, after: int, limit: int, key: str | None = None) -> list[DeadLetter]:
+    """Open letters of all keys, or of one, with seq > `after`, in order, at most `limit`."""
+    of_key = "" if key is None else " AND key = $3"
     rows = await connection.fetch(
-        "SELECT * FROM dead_letters WHERE status IN ('failed', 'waiting') AND seq > $1 ORDER BY seq LIMIT $2",
-        after,
-        limit,
+        f"SELECT * FROM dead_letters WHERE status IN ('failed', 'waiting') AND seq > $1{of_key} ORDER BY seq LIMIT $2",
+        *((after, limit) if key is None else (after, limit, key)),
     )
     return [_letter(row) for row in rows]
 

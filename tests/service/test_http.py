@@ -15,13 +15,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from contracts.attributes import MAX_BATCH_BYTES
-from holdfast.embedded import Kafka, Postgres
 from holdfast.embedded.ports import free_port
 from runtime.http import MAX_BODY_BYTES
 from tests.access import as_actor
 from tests.access import environment as environment_of_tokens
 from tests.chaos.process import Process, all_ready
 from tests.chaos.proxy import proxied
+from tests.servers import Kafka, Postgres
 from tests.signing import SENDERS, signed
 from tests.toy import toy
 from tests.toy.parts import add, client, fresh_topics
@@ -299,7 +299,8 @@ async def test_dead_letters_are_asked_for_rightly(
         ("POST", "/livez", 405, "method_not_allowed"),
         ("DELETE", "/tallies/a", 405, "method_not_allowed"),
         ("PUT", "/webhooks", 405, "method_not_allowed"),
-        ("BREW", "/coffee", 404, "no_such_route"),
+        ("SEARCH", "/coffee", 404, "no_such_route"),
+        ("BREW", "/coffee", 400, "bad_request"),
     ],
 )
 async def test_what_is_not_offered_is_a_problem_too(
