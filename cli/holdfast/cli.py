@@ -16,8 +16,9 @@ import httpx
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from holdfast import declared, dlq, stack, token
+from holdfast import declared, dlq, order, stack, stuck, token
 from holdfast.clockwork import Clockwork, clock_of
+from holdfast.doctor import doctor
 from holdfast.embedded import EmbeddedError
 from holdfast.flows import flows as read_flows
 from holdfast.interrupts import run
@@ -38,11 +39,14 @@ app = typer.Typer(
 )
 clock_app = typer.Typer(no_args_is_help=True, help="The virtual clock of a running stack.")
 app.add_typer(clock_app, name="clock")
+app.add_typer(order.app, name="order")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(declared.contracts_app, name="contracts")
 app.add_typer(declared.events_app, name="events")
 app.add_typer(declared.saga_app, name="saga")
 app.command()(token.token)
+app.command()(doctor)
+declared.saga_app.command("stuck")(stuck.stuck)
 app.command()(reconcile)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "marketplace.csv"
@@ -87,6 +91,8 @@ def up(
 def down(folder: FolderOption = None) -> None:
     """Stop the stack that runs on the folder. Example: holdfast down"""
     addresses = stack.find(folder)
+    if not addresses.pid:
+        fail("containers are stopped with `docker compose down`; with -v their data goes too")
     os.kill(addresses.pid, signal.SIGTERM)
     for _ in range(600):
         try:
@@ -103,11 +109,19 @@ def demo(
     folder: FolderOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything up afterwards.")] = False,
     faults: Annotated[bool, typer.Option("--faults", help="Let everything go wrong that can.")] = False,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Use the stack that is up on this folder; compose: the containers.")
+    ] = None,
 ) -> None:
     """Sixty days of a small marketplace on real servers, in about two minutes. Example: holdfast demo --keep"""
+    if against and (folder or keep or faults):
+        fail("--against uses a stack that is up; --folder, --keep and --faults are for one that is started")
     console.print("[bold]Holdfast[/]: five services, real PostgreSQL and Kafka, sixty days under a virtual clock")
-    report = _replay(EXAMPLE, folder, strict=False, keep=keep, as_json=False, faults="all" if faults else "")
-    if keep:
+    wanted = "all" if faults else ""
+    report = _replay(EXAMPLE, folder, strict=False, keep=keep, as_json=False, against=against, faults=wanted)
+    if against:
+        console.print(f"look further: holdfast flows · money · dlq list · clock show, with --folder {against}")
+    elif keep:
         _tell_where(stack.find(folder))
         console.print("look further: holdfast flows · holdfast money · holdfast dlq list · holdfast clock show")
         console.print("end it: holdfast down")

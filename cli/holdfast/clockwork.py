@@ -11,7 +11,7 @@ A process that starts anew forgets what it published, so the broker is asked whe
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,17 @@ def clock_of(addresses: Addresses) -> VirtualClock:
     """The clock that a stack follows. Raises EmbeddedError (`real_clock`) where nobody can move it."""
     kind, _, path = addresses.clock.partition(":")
     if kind != "virtual":
-        raise EmbeddedError("real_clock", "this stack runs on the real clock, which nobody can move")
+        raise EmbeddedError(
+            "real_clock",
+            "this stack runs on the real clock, which nobody can move; start one on the virtual clock: `holdfast up`, "
+            "or the containers without HOLDFAST_CLOCK=real",
+        )
     return VirtualClock(Path(path))
+
+
+def now_of(addresses: Addresses) -> datetime:
+    """What time it is in a stack, in UTC, whichever clock it follows."""
+    return datetime.now(UTC) if addresses.clock == "real" else clock_of(addresses).now()
 
 
 class Clockwork:

@@ -15,7 +15,8 @@ console = Console()
 errors = Console(stderr=True)
 
 FolderOption = Annotated[
-    Path | None, typer.Option("--folder", help="Where the stack keeps data and logs; .holdfast/run if not given.")
+    Path | None,
+    typer.Option("--folder", help="Where the stack is, .holdfast/run if not given; compose: the containers."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -33,16 +34,16 @@ def fail(text: str) -> NoReturn:
 
 def get(addresses: Addresses, service: str, path: str) -> Any:
     """A service's answer; fails with its reason where that is an error."""
-    return _told(httpx.get(f"{_base(addresses, service)}{path}", headers=_operator(addresses), timeout=60))
+    return said(httpx.get(f"{_base(addresses, service)}{path}", headers=operator(addresses), timeout=60))
 
 
 def post(addresses: Addresses, service: str, path: str, body: dict[str, Any]) -> Any:
     """Likewise, for what changes something."""
-    url, headers = f"{_base(addresses, service)}{path}", _operator(addresses)
-    return _told(httpx.post(url, headers=headers, json=body, timeout=60))
+    url, headers = f"{_base(addresses, service)}{path}", operator(addresses)
+    return said(httpx.post(url, headers=headers, json=body, timeout=60))
 
 
-def _operator(addresses: Addresses) -> dict[str, str]:
+def operator(addresses: Addresses) -> dict[str, str]:
     """Who calls: an operator by the name of the machine's user."""
     name = re.sub(r"[^A-Za-z0-9._:-]", "-", os.environ.get("USER", ""))[:64].lstrip("._:-")
     return addresses.minter().bearer("operator", name or "operator")
@@ -54,8 +55,19 @@ def _base(addresses: Addresses, service: str) -> str:
     return addresses.services[service]
 
 
-def _told(answer: httpx.Response) -> Any:
-    told = answer.json()
-    if answer.is_error:
-        fail(f"{told.get('code', answer.status_code)}: {told.get('detail', answer.text)}")
-    return told
+def said(answer: httpx.Response) -> Any:
+    """The JSON of an answer; fails with its reason where it is an error, or no answer of ours."""
+    try:
+        told = answer.json()
+    except ValueError:
+        told = None
+    if answer.is_success and told is not None:
+        return told
+    problem = told if isinstance(told, dict) else {}
+    if "code" not in problem:
+        fail(
+            f"what answers on {answer.url.host}:{answer.url.port} is no service of Holdfast (status "
+            f"{answer.status_code}); see `holdfast doctor`"
+        )
+    role = "; `--as ROLE:ID` says as whom you ask" if answer.status_code == 403 else ""
+    fail(f"{problem['code']}: {problem.get('detail', '')}{role}")

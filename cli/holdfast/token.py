@@ -23,12 +23,13 @@ def token(
     folder: FolderOption = None,
 ) -> None:
     """A token of the development issuer. Example: curl -H "Authorization: Bearer $(holdfast token buyer:b-1)" …"""
-    roles, id = _actor(actor)
+    roles, id = actor_of(actor)
     seconds = _seconds(expires)
     print(stack.find(folder).minter().token(roles, id, seconds=seconds))
 
 
-def _actor(text: str) -> tuple[list[Role], str]:
+def actor_of(text: str) -> tuple[list[Role], str]:
+    """Roles and id of ROLE:ID; fails on anything else."""
     named, _, id = text.partition(":")
     try:
         return [Actor.model_validate({"role": role, "id": id}).role for role in named.split(",")], id

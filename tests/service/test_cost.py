@@ -15,7 +15,6 @@ from aiokafka.client import AIOKafkaClient
 import runtime
 from contracts import envelope
 from contracts.message import PARTITIONS
-from holdfast.embedded import Kafka
 from runtime import batch, delivery, outbox
 from runtime.clock import RealClock
 from runtime.db import as_it_is
@@ -26,6 +25,7 @@ from runtime.migrate import migrate
 from runtime.outbox import OutboxRow
 from runtime.pump import Pump
 from runtime.relay import KafkaSender
+from tests.servers import Kafka
 from tests.toy import toy
 from tests.toy.parts import add, client, fresh_topics, running
 from tests.waiting import eventually

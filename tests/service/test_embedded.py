@@ -1,4 +1,4 @@
-"""The embedded servers keep what was committed, come and go as told, and keep the services apart."""
+"""The servers, embedded or in containers, keep what was committed, come and go as told, and keep the services apart."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from holdfast.embedded import EmbeddedError, Kafka, Postgres, ServerFailed, jars
+from holdfast import embedded
+from holdfast.embedded import EmbeddedError, ServerFailed, jars
+from tests.servers import Kafka, Postgres, Servers
 from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
-def own_postgres(server_folder: Path) -> Iterator[Postgres]:
+def own_postgres(servers: Servers, server_folder: Path) -> Iterator[Postgres]:
     """A PostgreSQL that these tests may stop, kill and pause."""
-    server = Postgres.start(server_folder / "own-postgres")
+    server = servers.postgres(server_folder / "own-postgres")
     yield server
     server.delete()
 
 
 @pytest.fixture(scope="module")
-def own_kafka(server_folder: Path) -> Iterator[Kafka]:
+def own_kafka(servers: Servers, server_folder: Path) -> Iterator[Kafka]:
     """A Kafka that these tests may stop, kill and pause."""
-    server = Kafka.start(server_folder / "own-kafka")
+    server = servers.kafka(server_folder / "own-kafka")
     yield server
     server.delete()
 
@@ -56,16 +58,16 @@ async def test_postgres_is_version_18_sorts_by_code_point_and_speaks_utc(postgre
 
 def test_durability_cannot_be_traded_away(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedError, match="durability_is_firm"):
-        Postgres.start(tmp_path, settings={"fsync": "off"})
+        embedded.Postgres.start(tmp_path, settings={"fsync": "off"})
 
 
-@pytest.mark.parametrize("end", [Postgres.stop, Postgres.kill])
-async def test_postgres_keeps_what_was_committed(own_postgres: Postgres, end: Callable[[Postgres], None]) -> None:
+@pytest.mark.parametrize("end", ["stop", "kill"])
+async def test_postgres_keeps_what_was_committed(own_postgres: Postgres, end: str) -> None:
     await query(own_postgres.dsn(), "DROP TABLE IF EXISTS kept")
     await query(own_postgres.dsn(), "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS id")
     before = own_postgres.dsn(), own_postgres.pid
 
-    await asyncio.to_thread(end, own_postgres)
+    await asyncio.to_thread(getattr(own_postgres, end))
     assert not own_postgres.running
     with pytest.raises(OSError):
         await query(own_postgres.dsn(), "SELECT 1")
@@ -141,18 +143,20 @@ async def test_the_database_fixture_is_fresh_and_empty(database: str) -> None:
     assert await query(database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
 
 
+@pytest.mark.embedded
 def test_a_failed_start_shows_the_end_of_the_log(server_folder: Path) -> None:
     folder = server_folder / "misconfigured"
     with pytest.raises(ServerFailed, match="shared_buffers") as failure:
-        Postgres.start(folder, settings={"shared_buffers": "many"})
+        embedded.Postgres.start(folder, settings={"shared_buffers": "many"})
     assert failure.value.code == "server_did_not_start"
     shutil.rmtree(folder)
 
 
-def test_a_folder_serves_one_server_at_a_time(own_postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.embedded
+def test_a_folder_serves_one_server_at_a_time(own_postgres: embedded.Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("holdfast.embedded.process.GONE_WITHIN_SECONDS", 0.1)
     with pytest.raises(EmbeddedError, match="folder_in_use"):
-        Postgres.start(own_postgres.home)
+        embedded.Postgres.start(own_postgres.home)
     assert own_postgres.running
 
 
@@ -169,6 +173,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(
     ("end", "state"),
     [
@@ -184,7 +189,8 @@ def test_a_server_ends_with_its_starter(server_folder: Path, end: signal.Signals
         assert starter.stdout is not None
         first = int(starter.stdout.readline())
         starter.send_signal(end)
-    successor = Postgres.start(folder)  # waits for the folder, which is free when the last process of the other is gone
+    # Waits for the folder, which is free when the last process of the other is gone.
+    successor = embedded.Postgres.start(folder)
     assert successor.pid != first
     assert "database system was shut down at" in (folder / "postgres.log").read_text().splitlines()[-2]
     successor.delete()
@@ -221,15 +227,13 @@ async def test_kafka_carries_messages(kafka: Kafka, unique: Callable[[str], str]
     assert await consume(kafka, topic, 50) == values
 
 
-@pytest.mark.parametrize("end", [Kafka.stop, Kafka.kill])
-async def test_kafka_keeps_what_it_acknowledged(
-    own_kafka: Kafka, unique: Callable[[str], str], end: Callable[[Kafka], None]
-) -> None:
+@pytest.mark.parametrize("end", ["stop", "kill"])
+async def test_kafka_keeps_what_it_acknowledged(own_kafka: Kafka, unique: Callable[[str], str], end: str) -> None:
     topic, bootstrap = unique("kept"), own_kafka.bootstrap
     await create_topic(own_kafka, topic)
     await produce(own_kafka, topic, [b"before"])
 
-    await asyncio.to_thread(end, own_kafka)
+    await asyncio.to_thread(getattr(own_kafka, end))
     assert not own_kafka.running
     await asyncio.to_thread(own_kafka.restart)
 

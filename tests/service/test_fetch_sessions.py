@@ -7,9 +7,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from holdfast.embedded import Kafka
 from runtime import fetch_sessions
 from runtime.fetch_sessions import SessionFetcher
+from tests.servers import Kafka
 
 PARTITIONS = 8
 

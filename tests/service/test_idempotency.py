@@ -13,7 +13,6 @@ import pytest
 
 import runtime
 from contracts.message import Actor, Role
-from holdfast.embedded import Kafka, Postgres
 from holdfast.embedded.ports import free_port
 from runtime import idempotency
 from runtime.batch import Repeated
@@ -30,6 +29,7 @@ from tests.access import environment as environment_of_tokens
 from tests.chaos.check import rows
 from tests.chaos.process import Process, all_ready
 from tests.chaos.proxy import Loss, proxied
+from tests.servers import Kafka, Postgres
 from tests.service.test_http import is_problem
 from tests.toy import toy
 from tests.toy.parts import add, fresh_topics

@@ -7,10 +7,10 @@ import asyncpg
 import pytest
 
 import ledger
-from holdfast.embedded import Postgres
 from ledger.errors import CODE_OF_CONSTRAINT, WHAT_TO_DO
 from ledger.naming import row_id
 from ledger.postings import NEVER_NEGATIVE, Account, Kind
+from tests.servers import Postgres
 from tests.service.test_ledger_store import write
 from tests.unit.ledger.given import fund, release, reserve_payout
 

@@ -10,11 +10,11 @@ import asyncpg
 import httpx
 import pytest
 
-from holdfast.embedded import Kafka, Postgres
 from holdfast.embedded.ports import free_port
 from tests.access import as_actor
 from tests.access import environment as environment_of_tokens
 from tests.chaos.process import Process
+from tests.servers import Kafka, Postgres
 from tests.signing import SENDERS, signed
 from tests.toy import toy
 from tests.toy.parts import add, client, fresh_topics

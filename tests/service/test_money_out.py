@@ -18,13 +18,13 @@ from contracts.registry import REGISTRY
 from escrow.repository import operator_queue
 from escrow.service import SERVICE as ESCROW
 from escrow.state import Escrow, State
-from holdfast.embedded import Kafka
 from holdfast.topics import ALL
 from ledger.proof import prove
 from runtime.app import Running
 from runtime.clock import VirtualClock
 from runtime.decision import Ref
 from runtime.fold import Done, Refusal
+from tests.servers import Kafka
 from tests.toy.parts import Client, client, fresh_topics, settings_for
 from tests.unit.escrow.language import (
     ID,

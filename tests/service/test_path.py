@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from holdfast.embedded import Kafka
 from runtime.app import Running
 from runtime.decision import Ref
+from tests.servers import Kafka
 from tests.toy import toy
 from tests.toy.parts import Client, add, client, fresh_topics, numbers, running
 from tests.waiting import eventually

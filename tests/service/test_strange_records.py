@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.record.util import calc_crc32c
 
 from contracts.partition import partition_of
-from holdfast.embedded import Kafka
 from runtime.app import Running
+from tests.servers import Kafka
 from tests.toy import toy
 from tests.toy.parts import Client, add, client, fresh_topics, numbers, running
 from tests.waiting import eventually

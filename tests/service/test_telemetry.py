@@ -18,7 +18,6 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 
 import runtime
-from holdfast.embedded import Kafka, Postgres
 from holdfast.embedded.ports import free_port
 from runtime.app import Running, build
 from runtime.http import Api, command
@@ -28,6 +27,7 @@ from runtime.watches import Declared, Reading, Watch
 from tests.access import as_actor
 from tests.access import environment as environment_of_tokens
 from tests.chaos.process import Process, all_ready
+from tests.servers import Kafka, Postgres
 from tests.toy import toy
 from tests.toy.parts import add, client, fresh_topics, numbers, settings_for
 from tests.waiting import eventually

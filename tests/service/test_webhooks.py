@@ -15,12 +15,12 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from holdfast.embedded import Kafka, Postgres
 from holdfast.embedded.ports import free_port
 from runtime.signatures import key_of, new_secret, sign
 from tests.access import as_actor
 from tests.access import environment as environment_of_tokens
 from tests.chaos.process import Process
+from tests.servers import Kafka, Postgres
 from tests.signing import SECRETS, SENDERS, signed
 from tests.toy.parts import fresh_topics
 
