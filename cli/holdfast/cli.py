@@ -16,16 +16,15 @@ import httpx
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from holdfast import declared, dlq, order, stack, stuck, token
+from holdfast import declared, dlq, events, order, stack, stuck, token, watching
 from holdfast.clockwork import Clockwork, clock_of
 from holdfast.doctor import doctor
 from holdfast.embedded import EmbeddedError
-from holdfast.flows import flows as read_flows
 from holdfast.interrupts import run
 from holdfast.misfortunes import misfortunes, settings_of, show_misfortunes
 from holdfast.reconcile import reconcile
 from holdfast.replay.reader import BadRow, MissingColumns, Plan
-from holdfast.replay.report import Report, show, show_flows, show_proofs
+from holdfast.replay.report import Report, show, show_proofs
 from holdfast.replay.run import LEAD, fitted, read_file
 from holdfast.replay.run import replay as play
 from holdfast.terminal import FolderOption, JsonOption, console, errors, fail, get, say
@@ -46,7 +45,10 @@ app.add_typer(declared.events_app, name="events")
 app.add_typer(declared.saga_app, name="saga")
 app.command()(token.token)
 app.command()(doctor)
+app.command("flows")(watching.show_flows)
 declared.saga_app.command("stuck")(stuck.stuck)
+declared.events_app.command("tail")(events.tail)
+declared.events_app.command("publish")(events.publish)
 app.command()(reconcile)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "marketplace.csv"
@@ -161,16 +163,6 @@ def money(folder: FolderOption = None, as_json: JsonOption = False) -> None:
         show_proofs(proofs, console)
     if not all(proof["ok"] for proof in proofs.values()):
         raise typer.Exit(1)
-
-
-@app.command()
-def flows(folder: FolderOption = None, as_json: JsonOption = False) -> None:
-    """Topics: produced, consumed, lag, dead letters. Example: holdfast flows"""
-    told = run(read_flows(stack.find(folder).kafka_client()))
-    if as_json:
-        print(json.dumps([flow._asdict() for flow in told]))
-    else:
-        show_flows(told, console)
 
 
 @app.command(

@@ -1,7 +1,10 @@
 """Topic flows as the broker tells them: produced, consumed by each group, and what lies between."""
 
+import asyncio
+import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -10,13 +13,22 @@ from aiokafka.admin import AIOKafkaAdminClient
 from contracts.message import PARTITIONS
 from holdfast.topics import ALL, OWNERS
 
+LATELY = 60
+"""Seconds that the rate of a topic is counted over."""
+LOOKED_AT = 1.0
+"""Seconds for the records at which groups stand."""
+
 
 class Flow(NamedTuple):
-    """One topic. `lag` are messages not yet handled, by consumer group that ever acknowledged one of it."""
+    """One topic. `a_second` are messages written a second, over the last minute; `lag` messages not yet handled, by
+    consumer group that ever acknowledged one of it; `behind` the age of the oldest of these in seconds of real time,
+    where there is any."""
 
     topic: str
     produced: int
     lag: Mapping[str, int]
+    a_second: float = 0.0
+    behind: Mapping[str, float] = {}
 
 
 async def ends(client: Mapping[str, Any]) -> dict[TopicPartition, int]:
@@ -24,28 +36,99 @@ async def ends(client: Mapping[str, Any]) -> dict[TopicPartition, int]:
     consumer = AIOKafkaConsumer(**client)
     await consumer.start()
     try:
-        places = [TopicPartition(topic, partition) for topic in ALL for partition in range(PARTITIONS)]
-        found: dict[TopicPartition, int] = await consumer.end_offsets(places)
+        found: dict[TopicPartition, int] = await consumer.end_offsets(_places(ALL))
         return found
     finally:
         await consumer.stop()
 
 
 async def flows(client: Mapping[str, Any]) -> list[Flow]:
-    """Every topic, by name."""
-    published = await ends(client)
+    """Every topic that is declared, by name. Groups of others are shown where they read one of these."""
+    consumer = AIOKafkaConsumer(**client, enable_auto_commit=False)
+    admin = AIOKafkaAdminClient(**client)
+    await asyncio.gather(consumer.start(), admin.start())
+    try:
+        since = int((time.time() - LATELY) * 1000)
+        published, lately, stands = await asyncio.gather(
+            consumer.end_offsets(_places(ALL)),
+            consumer.offsets_for_times(dict.fromkeys(_places(ALL), since)),
+            _stands(admin),
+        )
+        ages = await _ages(consumer, waiting(published, stands))
+        return told(published, {place: at.offset for place, at in lately.items() if at}, stands, ages)
+    finally:
+        await asyncio.gather(consumer.stop(), admin.close())
+
+
+async def _stands(admin: AIOKafkaAdminClient) -> dict[str, dict[TopicPartition, int]]:
+    """By group, the offset up to which it acknowledged each partition."""
+    groups = {*OWNERS, *(group[0] for group in await admin.list_consumer_groups())}
+
+    async def of(group: str) -> dict[TopicPartition, int]:
+        found = await admin.list_consumer_group_offsets(group)
+        return {place: committed.offset for place, committed in found.items() if committed.offset >= 0}
+
+    return dict(zip(groups, await asyncio.gather(*map(of, groups)), strict=True))
+
+
+async def _ages(consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, int]) -> dict[tuple[str, int, int], float]:
+    """The age in seconds of the records at these offsets, by topic, partition and offset: of those that could be read
+    in a second."""
+    found: dict[tuple[str, int, int], float] = {}
+    if not places:
+        return found
+    consumer.assign(list(places))
+    for place, offset in places.items():
+        consumer.seek(place, offset)
+    now = time.time()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOOKED_AT):
+            while missing := [place for place in places if (*place, places[place]) not in found]:
+                for place, records in (await consumer.getmany(*missing, timeout_ms=100, max_records=500)).items():
+                    found.setdefault((*place, places[place]), max(now - records[0].timestamp / 1000, 0.0))
+    return found
+
+
+def waiting(
+    published: Mapping[TopicPartition, int], stands: Mapping[str, Mapping[TopicPartition, int]]
+) -> dict[TopicPartition, int]:
+    """Of each partition that somebody has not read to its end, the lowest offset at which a group stands. Pure."""
+    lowest: dict[TopicPartition, int] = {}
+    for stood in stands.values():
+        for place, offset in stood.items():
+            if offset < published.get(place, 0):
+                lowest[place] = min(offset, lowest.get(place, offset))
+    return lowest
+
+
+def told(
+    published: Mapping[TopicPartition, int],
+    lately: Mapping[TopicPartition, int],
+    stands: Mapping[str, Mapping[TopicPartition, int]],
+    ages: Mapping[tuple[str, int, int], float],
+) -> list[Flow]:
+    """The flows, by topic. `lately` is the first offset of the last minute where there is one. Pure."""
     produced: dict[str, int] = defaultdict(int)
+    recent: dict[str, int] = defaultdict(int)
     for place, end in published.items():
         produced[place.topic] += end
-    admin = AIOKafkaAdminClient(**client)
-    await admin.start()
-    try:
-        lag: dict[str, dict[str, int]] = defaultdict(dict)
-        for group in OWNERS:
-            for place, committed in (await admin.list_consumer_group_offsets(group)).items():
-                if place in published and committed.offset >= 0:
-                    behind = max(published[place] - committed.offset, 0)
-                    lag[place.topic][group] = lag[place.topic].get(group, 0) + behind
-        return [Flow(topic, produced[topic], lag[topic]) for topic in sorted(ALL)]
-    finally:
-        await admin.close()
+        recent[place.topic] += end - lately.get(place, end)
+    lag: dict[str, dict[str, int]] = defaultdict(dict)
+    behind: dict[str, dict[str, float]] = defaultdict(dict)
+    for group, stood in sorted(stands.items()):
+        for place, offset in stood.items():
+            if place not in published:
+                continue
+            left = max(published[place] - offset, 0)
+            lag[place.topic][group] = lag[place.topic].get(group, 0) + left
+            age = ages.get((*place, offset))
+            if left and age is not None:
+                behind[place.topic][group] = max(age, behind[place.topic].get(group, 0.0))
+    return [
+        Flow(topic, produced[topic], lag[topic], round(recent[topic] / LATELY, 1), behind[topic])
+        for topic in sorted(produced)
+    ]
+
+
+def _places(topics: Sequence[str]) -> list[TopicPartition]:
+    return [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]

@@ -15,6 +15,7 @@ from holdfast.flows import Flow
 from holdfast.replay.driver import Played
 from holdfast.replay.reader import BadRow, Plan
 from holdfast.stack import Addresses
+from holdfast.watching import drawn
 
 FINAL = ("released", "refunded", "settled", "charged_back", "mixed", "cancelled")
 
@@ -194,7 +195,7 @@ def show(report: Report, console: Console) -> None:
     for stage in report.stages:
         table.add_row(stage["stage"], str(stage["orders"]), _span(stage["median_hours"]), _span(stage["longest_hours"]))
     console.print(table)
-    show_flows(report.flows, console)
+    console.print(drawn(list(report.flows), None))
     show_proofs(report.proofs, console)
     if report.restless:
         console.print(f"[red]{len(report.restless)} orders rest nowhere:[/] {report.restless[:10]}")
@@ -214,15 +215,6 @@ def _show_refusals(played: Played, console: Console) -> None:
         table.add_row(action, code, str(count), first.order_id, first.reason)
     console.print(table)
     console.print(f"{played.offered_again} parcels were offered again once the funds were secured")
-
-
-def show_flows(flows: Sequence[Flow], console: Console) -> None:
-    """Topics with what was produced, and each group's lag."""
-    table = _table("Topics", "topic", "produced", "consumed by (lag)")
-    for flow in flows:
-        readers = ", ".join(f"{group} ({lag})" for group, lag in sorted(flow.lag.items()))
-        table.add_row(flow.topic, str(flow.produced), readers)
-    console.print(table)
 
 
 def show_proofs(proofs: dict[str, dict[str, Any]], console: Console) -> None:

@@ -1,0 +1,116 @@
+"""What the contracts declare beside what is seen on the topics (X6): declared but silent, observed but undeclared."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from contracts.message import PARTITIONS
+from holdfast.flows import Flow
+from holdfast.topics import ALL
+
+SAMPLE = 200
+"""Messages of each partition that are looked at: the last ones."""
+
+
+class Seen(NamedTuple):
+    """A message type as it was met on a topic, by whom (`ce_source`), so many times."""
+
+    topic: str
+    type: str
+    source: str
+    times: int
+
+
+class Declared(NamedTuple):
+    """Who may write to a topic and who reads it, and the types that belong there."""
+
+    writers: frozenset[str]
+    readers: frozenset[str]
+    types: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """`silent`: types, by topic, that nobody sent lately; `undeclared`: in words, what nobody declared."""
+
+    silent: Mapping[str, tuple[str, ...]]
+    undeclared: tuple[str, ...]
+
+
+def declared() -> dict[str, Declared]:
+    """By topic, as the contracts and the services' tables have it. "others" are systems of others."""
+    from contracts.message import is_command  # every service is imported by what follows
+    from contracts.registry import REGISTRY, dead_letter_topic
+    from holdfast import pictures
+    from holdfast.documents import SERVICES
+
+    found = {}
+    for topic in ALL:
+        types = frozenset(name for name, message in REGISTRY.items() if topic == message.TOPIC)
+        readers = frozenset(service.name for service in SERVICES if topic in service.topics)
+        writers = {service.name for service in SERVICES if topic in pictures.sent(service)}
+        writers |= {
+            service.name for service in SERVICES if topic in (service.refusal.TOPIC, dead_letter_topic(service.name))
+        }
+        if is_command(topic):
+            writers.add("others")
+        found[topic] = Declared(frozenset(writers), readers, types)
+    return found
+
+
+def compared(declared: Mapping[str, Declared], seen: Collection[Seen], flows: Collection[Flow]) -> Compared:
+    """What is on one side only. Types of a dead-letter topic are those of whatever is parked. Pure."""
+    met: dict[str, set[str]] = {}
+    undeclared = []
+    for one in sorted(seen):
+        met.setdefault(one.topic, set()).add(one.type)
+        topic = declared[one.topic]
+        if topic.types and one.type not in topic.types:
+            undeclared.append(
+                f"{one.topic}: {one.type or 'no message'} from {one.source or 'nobody'}, {one.times} times"
+            )
+        elif topic.types and one.source not in topic.writers and "others" not in topic.writers:
+            undeclared.append(f"{one.topic}: {one.type} is written by {one.source or 'nobody'}, {one.times} times")
+    for flow in flows:
+        for group in sorted(set(flow.lag) - declared[flow.topic].readers):
+            undeclared.append(f"{flow.topic}: read by the group {group}")
+    silent = {
+        name: tuple(sorted(topic.types - met.get(name, set())))
+        for name, topic in declared.items()
+        if topic.types - met.get(name, set())
+    }
+    return Compared(silent, tuple(undeclared))
+
+
+async def sampled(client: Mapping[str, Any], flows: Collection[Flow]) -> list[Seen]:
+    """The last messages of every topic that has any: at most `SAMPLE` a partition."""
+    consumer = AIOKafkaConsumer(**client, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        topics = [flow.topic for flow in flows if flow.produced]
+        places = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
+        if not places:
+            return []
+        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        left = {place: end for place, end in ends.items() if begins[place] < end}
+        consumer.assign(list(left))
+        for place, end in left.items():
+            consumer.seek(place, max(begins[place], end - SAMPLE))
+        times: dict[tuple[str, str, str], int] = {}
+        while left:
+            for place, records in (await consumer.getmany(*left, timeout_ms=500, max_records=2_000)).items():
+                for record in records:
+                    headers = dict(record.headers)
+                    key = (record.topic, _text(headers.get("ce_type")), _text(headers.get("ce_source")))
+                    times[key] = times.get(key, 0) + 1
+                if await consumer.position(place) >= left[place]:
+                    del left[place]
+        return [Seen(*key, number) for key, number in times.items()]
+    finally:
+        await consumer.stop()
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode(errors="backslashreplace")[:100]
