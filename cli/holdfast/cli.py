@@ -34,7 +34,9 @@ from simulators.faults import UnknownFault
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Buyer protection for a marketplace: escrow, deposits, disputes and identity over Kafka and PostgreSQL.",
+    help="Buyer protection for a marketplace: escrow, deposits, disputes and identity over Kafka and PostgreSQL.\n\n"
+    "Exit codes: 0 done; 1 not clean (a proof that fails, something stuck or wrong); 2 could not be done, with the "
+    "reason in one line; 130 interrupted.",
 )
 clock_app = typer.Typer(no_args_is_help=True, help="The virtual clock of a running stack.")
 app.add_typer(clock_app, name="clock")

@@ -1,16 +1,14 @@
-"""What is declared: messages and whether they are still compatible, and the life of a paid order. Needs no stack."""
+"""What is declared: messages and whether they are still compatible, and the life of a paid order. Needs no stack.
+
+What a verb alone needs is imported by it: all that is declared takes longer to import than most verbs take.
+"""
 
 import json
 from typing import Annotated
 
 import typer
 
-from contracts import asyncapi as document
-from contracts import snapshots
-from contracts.examples import EXAMPLES
 from contracts.registry import REGISTRY, UPCASTS
-from contracts.schema import schema_of
-from escrow import diagram
 from holdfast.terminal import JsonOption, fail
 
 contracts_app = typer.Typer(no_args_is_help=True, help="The messages as they are declared.")
@@ -21,6 +19,9 @@ saga_app = typer.Typer(no_args_is_help=True, help="The life of a paid order's mo
 @contracts_app.command("check")
 def check(as_json: JsonOption = False) -> None:
     """Compare every message with its snapshots; exit code 1 if one is broken. Example: holdfast contracts check"""
+    from contracts import snapshots
+    from contracts.examples import EXAMPLES
+
     problems = snapshots.check(snapshots.Contracts(REGISTRY, EXAMPLES, UPCASTS))
     if as_json:
         print(json.dumps({"messages": len(REGISTRY), "problems": problems}))
@@ -33,7 +34,8 @@ def check(as_json: JsonOption = False) -> None:
 @contracts_app.command("asyncapi")
 def asyncapi() -> None:
     """Print the AsyncAPI document. Example: holdfast contracts asyncapi > asyncapi.json"""
-    from holdfast.documents import readers  # every service is imported by it
+    from contracts import asyncapi as document
+    from holdfast.documents import readers
 
     print(document.text(document.asyncapi(receives=readers())), end="")
 
@@ -50,6 +52,10 @@ def types(
         return
     if ce_type not in REGISTRY:
         fail(f"there is no message type {ce_type!r}; `holdfast events types` lists them")
+    from contracts import snapshots
+    from contracts.examples import EXAMPLES
+    from contracts.schema import schema_of
+
     told = {
         "type": ce_type,
         "topic": REGISTRY[ce_type].TOPIC,
@@ -62,4 +68,6 @@ def types(
 @saga_app.command("diagram")
 def show_diagram() -> None:
     """Print states, deadlines and moves, with Mermaid pictures. Example: holdfast saga diagram > saga.md"""
+    from escrow import diagram
+
     print(diagram.document(), end="")

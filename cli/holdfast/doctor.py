@@ -1,6 +1,7 @@
 """`holdfast doctor`: what is wrong with this machine and with the stack that runs on it, and what to do about it."""
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -99,7 +100,11 @@ def _stack(folder: Path | None) -> Iterator[Finding]:
     try:
         addresses = stack.find(folder)
     except EmbeddedError as error:
-        yield Finding("stack", Verdict.WARN, str(error), "start one: holdfast up, or holdfast demo --keep")
+        if ((folder or stack.default_folder()) / "stack.json").exists():
+            to_do = "its data lies there until the next start, which begins anew: save what you want to look at"
+            yield Finding("stack", Verdict.WARN, f"one was killed on {folder or stack.default_folder()}", to_do)
+        else:
+            yield Finding("stack", Verdict.WARN, str(error), "start one: holdfast up, or holdfast demo --keep")
         taken = [f"{port} ({name})" for name, port in PORTS.items() if is_open(port)]
         if taken:
             to_do = "a stack started now listens on other ports; `holdfast up` tells which"
@@ -122,7 +127,9 @@ def _stack(folder: Path | None) -> Iterator[Finding]:
 def _service(http: httpx.Client, addresses: Addresses, service: str, headers: dict[str, str]) -> Iterator[Finding]:
     for base in addresses.all(service):
         yield _readiness(http, service, base)
-    yield _asked(http, f"{service} dead letters", f"{addresses.services[service]}/dead-letters", headers, dead_letters)
+    yield _asked(
+        http, f"{service} dead letters", f"{addresses.services[service]}/dead-letters?limit=500", headers, dead_letters
+    )
     if service in SERVICES:
         metrics = f"{addresses.services[service]}/metrics"
         yield _asked(http, f"{service} timers", metrics, headers, overdue_timers)
@@ -156,18 +163,20 @@ def dead_letters(body: str) -> tuple[Verdict, str, str]:
     if not letters:
         return Verdict.OK, "none", ""
     keys = sorted({letter["key"] for letter in letters})
+    number = f"{len(letters)}{' or more' if len(letters) == 500 else ''}"
     return (
         Verdict.FAIL,
-        f"{len(letters)} messages of {len(keys)} keys stand still: {', '.join(keys[:3])}",
-        ("holdfast dlq list, then holdfast dlq show ID says what to do"),
+        f"{number} messages of {len(keys)} keys stand still: {', '.join(keys[:3])}",
+        "holdfast dlq list, then holdfast dlq show ID says what to do",
     )
 
 
 def overdue_timers(metrics: str) -> tuple[Verdict, str, str]:
     """By the metrics of a service."""
-    late = next((line for line in metrics.splitlines() if line.startswith("holdfast_timers_overdue ")), None)
-    number = int(float(late.split()[-1])) if late else 0
-    if number:
+    late = next((line for line in metrics.splitlines() if re.match(r"holdfast_timers_overdue[ {]", line)), None)
+    if late is None:
+        return Verdict.WARN, "not known yet", "the service tells when its database answers: ask again"
+    if number := int(float(late.split()[-1])):
         return Verdict.WARN, f"{number} are due", "many, or the same after a minute: holdfast saga stuck, and its log"
     return Verdict.OK, "none is late", ""
 

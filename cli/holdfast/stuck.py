@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote
 
@@ -32,7 +33,7 @@ class Stuck(NamedTuple):
 
 def stuck(
     older: Annotated[str, typer.Option("--older", metavar="AGE", help="What waits for longer: 30m, 6h, 2d.")] = "0m",
-    most: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many of each kind are listed.")] = 100,
+    most: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many are listed.")] = 100,
     folder: FolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -42,7 +43,7 @@ def stuck(
         fail(f"{older!r} is no age, such as 30m, 6h or 2d")
     addresses = stack.find(folder)
     before = now_of(addresses) - age
-    found = sorted((one for one in _all(addresses, most) if one.since <= before), key=lambda one: one.since)
+    found = sorted(islice((one for one in _all(addresses) if one.since <= before), most), key=lambda one: one.since)
     if as_json:
         print(json.dumps([one._asdict() for one in found], default=str))
     else:
@@ -51,23 +52,22 @@ def stuck(
         raise typer.Exit(1)
 
 
-def _all(addresses: Addresses, most: int) -> Iterator[Stuck]:
-    for order in _pages(addresses, "escrow", "/operator-queue", "orders", most):
+def _all(addresses: Addresses) -> Iterator[Stuck]:
+    for order in _pages(addresses, "escrow", "/operator-queue", "orders"):
         yield from with_operator(order)
-    for order in _pages(addresses, "escrow", "/overdue", "orders", most):
+    for order in _pages(addresses, "escrow", "/overdue", "orders"):
         yield overdue(order)
     for service in SERVICES:
-        for letter in _pages(addresses, service, "/dead-letters", "letters", most):
+        for letter in _pages(addresses, service, "/dead-letters", "letters"):
             if letter["status"] == "failed":
                 yield parked(service, letter)
 
 
-def _pages(addresses: Addresses, service: str, path: str, items: str, most: int) -> Iterator[dict[str, Any]]:
+def _pages(addresses: Addresses, service: str, path: str, items: str) -> Iterator[dict[str, Any]]:
     after = ""
-    while most > 0:
-        page = get(addresses, service, f"{path}?limit={min(PAGE, most)}{after}")
+    while True:
+        page = get(addresses, service, f"{path}?limit={PAGE}{after}")
         yield from page[items]
-        most -= len(page[items])
         if page["next"] is None:
             return
         after = f"&after={quote(str(page['next']), safe='')}"

@@ -43,6 +43,13 @@ def post(addresses: Addresses, service: str, path: str, body: dict[str, Any]) ->
     return said(httpx.post(url, headers=headers, json=body, timeout=60))
 
 
+_RIGHTS = {
+    401: "; the stack does not believe the key in its folder: was it started anew by somebody else?",
+    403: "; this takes another role: --as ROLE:ID where the verb has it, else `holdfast token ROLE:ID` and curl",
+}
+"""What to do where somebody lacks a right, by status."""
+
+
 def operator(addresses: Addresses) -> dict[str, str]:
     """Who calls: an operator by the name of the machine's user."""
     name = re.sub(r"[^A-Za-z0-9._:-]", "-", os.environ.get("USER", ""))[:64].lstrip("._:-")
@@ -69,5 +76,4 @@ def said(answer: httpx.Response) -> Any:
             f"what answers on {answer.url.host}:{answer.url.port} is no service of Holdfast (status "
             f"{answer.status_code}); see `holdfast doctor`"
         )
-    role = "; `--as ROLE:ID` says as whom you ask" if answer.status_code == 403 else ""
-    fail(f"{problem['code']}: {problem.get('detail', '')}{role}")
+    fail(f"{problem['code']}: {problem.get('detail', '')}{_RIGHTS.get(answer.status_code, '')}")

@@ -21,7 +21,7 @@ from contracts.message import Actor, Role
 from runtime.decision import Refused
 from runtime.issuer_keys import IssuerKeys, source_of
 from runtime.limits import Limits
-from runtime.settings import Settings
+from runtime.settings import ROLES, Settings
 
 LEEWAY = 60.0
 """Seconds by which the issuer's clock and ours may differ."""
@@ -32,7 +32,6 @@ FAR = 2**40
 REMEMBERED = 10_000
 """Verified tokens that need no second verification, the latest used ones."""
 
-ROLES = "holdfast_roles"
 STAFF = frozenset({Role.OPERATOR, Role.SUPPORT, Role.SERVICE})
 """Who may look at everything that is not a person's own."""
 

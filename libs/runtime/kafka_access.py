@@ -3,9 +3,10 @@
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from faststream.security import BaseSecurity, SASLScram256, SASLScram512
+if TYPE_CHECKING:
+    from faststream.security import BaseSecurity
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -36,8 +37,10 @@ class KafkaAccess:
             options["ssl_context"] = self._context()
         return options
 
-    def security(self) -> BaseSecurity | None:
+    def security(self) -> "BaseSecurity | None":
         """The same for FastStream's broker; None where anybody may come in."""
+        from faststream.security import BaseSecurity, SASLScram256, SASLScram512  # slow, and not for every client
+
         context = self._context() if self.encrypted else None
         if self.protocol.startswith("SASL"):
             scram = SASLScram256 if self.mechanism == "SCRAM-SHA-256" else SASLScram512

@@ -14,6 +14,8 @@ from runtime.signatures import Keys, keys_of
 PREFIX = "HOLDFAST_"
 DEVELOPMENT_ISSUER = "https://development.holdfast.invalid"
 """What the development issuer calls itself. Nobody can own the name, and production does not take it."""
+ROLES = "holdfast_roles"
+"""The claim of a token that lists the roles of its holder."""
 
 
 class FromFiles(PydanticBaseSettingsSource):

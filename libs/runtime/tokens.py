@@ -16,8 +16,7 @@ from jwt import PyJWK
 from jwt.algorithms import OKPAlgorithm
 
 from contracts.message import Role
-from runtime.access import ROLES
-from runtime.settings import DEVELOPMENT_ISSUER
+from runtime.settings import DEVELOPMENT_ISSUER, ROLES
 
 SIGNING_KEY, KEYS = "signing-key.json", "keys.json"
 """Files of a folder of keys: the secret JWK, readable by its owner alone, and the public JWKS."""

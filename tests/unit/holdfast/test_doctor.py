@@ -27,7 +27,7 @@ def test_whatever_is_not_well_says_what_to_do() -> None:
     letters = json.dumps({"letters": [{"key": "o-1"}, {"key": "o-1"}, {"key": "o-2"}]})
     judged = [
         doctor.dead_letters(letters),
-        doctor.overdue_timers("# HELP\nholdfast_timers_overdue 3.0\n"),
+        doctor.overdue_timers('# HELP\nholdfast_timers_overdue{service="escrow"} 3.0\n'),
         doctor.proof('{"ok": false}'),
         doctor.queued('{"orders": [1]}'),
     ]
@@ -39,12 +39,15 @@ def test_whatever_is_not_well_says_what_to_do() -> None:
 def test_what_is_well_says_no_more() -> None:
     judged = [
         doctor.dead_letters('{"letters": []}'),
-        doctor.overdue_timers("holdfast_timers_overdue 0.0\n"),
-        doctor.overdue_timers(""),
+        doctor.overdue_timers('holdfast_timers_overdue{service="escrow"} 0.0\n'),
         doctor.proof('{"ok": true}'),
         doctor.queued('{"orders": []}'),
     ]
     assert all((verdict, to_do) == (Verdict.OK, "") for verdict, _, to_do in judged)
+
+
+def test_what_cannot_be_read_is_not_called_well() -> None:
+    assert doctor.overdue_timers("# HELP\n")[0] is Verdict.WARN
 
 
 def test_an_operator_is_told_which_operation_waits_and_where_to_decide() -> None:
