@@ -1,6 +1,7 @@
 """The command line. One verb a need; errors in one line, with what to do."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Annotated
 
 import httpx
 import typer
+from aiokafka.errors import KafkaError
 from rich.progress import BarColumn, Progress, TextColumn
 
 from holdfast import declared, dlq, events, order, stack, stuck, token, watching
@@ -60,11 +62,15 @@ def main() -> None:
     """The verb that was called. Exit codes: 0 done, 1 not clean, 2 could not be done, 130 interrupted."""
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        # What a client of Kafka logs while it tries again is nothing to the user; what it gives up with is told.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         app()
     except EmbeddedError as error:
         fail(str(error))
     except httpx.HTTPError as error:
         fail(f"a service does not answer: {error!r}; see the logs in {stack.default_folder()}")
+    except KafkaError as error:
+        fail(f"Kafka does not answer: {error!r}; `holdfast doctor` says more")
     except KeyboardInterrupt:
         errors.print("stopped")
         sys.exit(130)

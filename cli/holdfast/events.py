@@ -11,7 +11,6 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 from rich.text import Text
 
@@ -97,7 +96,9 @@ async def records(
 ) -> AsyncGenerator[ConsumerRecord[Any, Any], None]:
     """Records of these topics from `start` on, for ever."""
     places = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
-    async with AIOKafkaConsumer(**addresses.kafka_client(), enable_auto_commit=False) as consumer:
+    consumer = AIOKafkaConsumer(**addresses.kafka_client(), enable_auto_commit=False)
+    try:
+        await consumer.start()
         consumer.assign(places)
         if start == "earliest":
             await consumer.seek_to_beginning(*places)
@@ -112,6 +113,8 @@ async def records(
             batch = await consumer.getmany(timeout_ms=POLL_MS)
             for record in sorted((one for some in batch.values() for one in some), key=lambda one: one.timestamp):
                 yield record
+    finally:
+        await consumer.stop()
 
 
 def met(record: ConsumerRecord[Any, Any]) -> Met:
@@ -226,9 +229,10 @@ def _json(text: str) -> dict[str, Any]:
 
 
 async def _send(addresses: Addresses, topic: str, key: bytes, headers: list[tuple[str, bytes]], value: bytes) -> int:
+    producer = AIOKafkaProducer(**addresses.kafka_client(), acks="all")
     try:
-        async with AIOKafkaProducer(**addresses.kafka_client(), acks="all") as producer:
-            sent = await producer.send_and_wait(topic, value, key, partition_of(key), headers=headers)
-    except KafkaError as error:
-        fail(f"Kafka does not take it: {error!r}")
+        await producer.start()
+        sent = await producer.send_and_wait(topic, value, key, partition_of(key), headers=headers)
+    finally:
+        await producer.stop()
     return int(sent.offset)

@@ -34,8 +34,8 @@ class Flow(NamedTuple):
 async def ends(client: Mapping[str, Any]) -> dict[TopicPartition, int]:
     """How far every partition of every topic was published: the offset that the next message will have."""
     consumer = AIOKafkaConsumer(**client)
-    await consumer.start()
     try:
+        await consumer.start()
         found: dict[TopicPartition, int] = await consumer.end_offsets(_places(ALL))
         return found
     finally:
@@ -46,15 +46,20 @@ async def flows(client: Mapping[str, Any]) -> list[Flow]:
     """Every topic that is declared, by name. Groups of others are shown where they read one of these."""
     consumer = AIOKafkaConsumer(**client, enable_auto_commit=False)
     admin = AIOKafkaAdminClient(**client)
-    await asyncio.gather(consumer.start(), admin.start())
     try:
+        await consumer.start()
+        await admin.start()
         since = int((time.time() - LATELY) * 1000)
         published, lately, stands = await asyncio.gather(
             consumer.end_offsets(_places(ALL)),
             consumer.offsets_for_times(dict.fromkeys(_places(ALL), since)),
             _stands(admin),
         )
-        ages = await _ages(consumer, waiting(published, stands))
+        ages: dict[tuple[str, int, int], float] = {}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOKED_AT):
+                for places in rounds(waiting(published, stands)):
+                    await _ages(consumer, places, ages)
         return told(published, {place: at.offset for place, at in lately.items() if at}, stands, ages)
     finally:
         await asyncio.gather(consumer.stop(), admin.close())
@@ -71,34 +76,35 @@ async def _stands(admin: AIOKafkaAdminClient) -> dict[str, dict[TopicPartition, 
     return dict(zip(groups, await asyncio.gather(*map(of, groups)), strict=True))
 
 
-async def _ages(consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, int]) -> dict[tuple[str, int, int], float]:
-    """The age in seconds of the records at these offsets, by topic, partition and offset: of those that could be read
-    in a second."""
-    found: dict[tuple[str, int, int], float] = {}
-    if not places:
-        return found
+async def _ages(
+    consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, int], found: dict[tuple[str, int, int], float]
+) -> None:
+    """Adds to `found` the age in seconds of the records at these offsets, by topic, partition and offset."""
     consumer.assign(list(places))
     for place, offset in places.items():
         consumer.seek(place, offset)
     now = time.time()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LOOKED_AT):
-            while missing := [place for place in places if (*place, places[place]) not in found]:
-                for place, records in (await consumer.getmany(*missing, timeout_ms=100, max_records=500)).items():
-                    found.setdefault((*place, places[place]), max(now - records[0].timestamp / 1000, 0.0))
-    return found
+    while missing := [place for place in places if (*place, places[place]) not in found]:
+        for place, records in (await consumer.getmany(*missing, timeout_ms=100, max_records=500)).items():
+            found.setdefault((*place, places[place]), max(now - records[0].timestamp / 1000, 0.0))
 
 
 def waiting(
     published: Mapping[TopicPartition, int], stands: Mapping[str, Mapping[TopicPartition, int]]
-) -> dict[TopicPartition, int]:
-    """Of each partition that somebody has not read to its end, the lowest offset at which a group stands. Pure."""
-    lowest: dict[TopicPartition, int] = {}
+) -> dict[TopicPartition, list[int]]:
+    """Of each partition that somebody has not read to its end, the offsets at which groups stand, in order. Pure."""
+    found: dict[TopicPartition, set[int]] = defaultdict(set)
     for stood in stands.values():
         for place, offset in stood.items():
             if offset < published.get(place, 0):
-                lowest[place] = min(offset, lowest.get(place, offset))
-    return lowest
+                found[place].add(offset)
+    return {place: sorted(offsets) for place, offsets in found.items()}
+
+
+def rounds(offsets: Mapping[TopicPartition, Sequence[int]]) -> list[dict[TopicPartition, int]]:
+    """The same, one offset of each partition at a time: a consumer stands at one only. Pure."""
+    longest = max(map(len, offsets.values()), default=0)
+    return [{place: some[number] for place, some in offsets.items() if number < len(some)} for number in range(longest)]
 
 
 def told(

@@ -1,6 +1,8 @@
 """What the contracts declare beside what is seen on the topics (X6): declared but silent, observed but undeclared."""
 
+import asyncio
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +14,8 @@ from holdfast.topics import ALL
 
 SAMPLE = 200
 """Messages of each partition that are looked at: the last ones."""
+WITHIN = 10.0
+"""Seconds; what was not read by then is left out."""
 
 
 class Seen(NamedTuple):
@@ -87,8 +91,8 @@ def compared(declared: Mapping[str, Declared], seen: Collection[Seen], flows: Co
 async def sampled(client: Mapping[str, Any], flows: Collection[Flow]) -> list[Seen]:
     """The last messages of every topic that has any: at most `SAMPLE` a partition."""
     consumer = AIOKafkaConsumer(**client, enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         topics = [flow.topic for flow in flows if flow.produced]
         places = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
         if not places:
@@ -99,14 +103,15 @@ async def sampled(client: Mapping[str, Any], flows: Collection[Flow]) -> list[Se
         for place, end in left.items():
             consumer.seek(place, max(begins[place], end - SAMPLE))
         times: dict[tuple[str, str, str], int] = {}
-        while left:
-            for place, records in (await consumer.getmany(*left, timeout_ms=500, max_records=2_000)).items():
-                for record in records:
-                    headers = dict(record.headers)
-                    key = (record.topic, _text(headers.get("ce_type")), _text(headers.get("ce_source")))
-                    times[key] = times.get(key, 0) + 1
-                if await consumer.position(place) >= left[place]:
-                    del left[place]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WITHIN):
+                while left:
+                    for records in (await consumer.getmany(*left, timeout_ms=500, max_records=2_000)).values():
+                        for record in records:
+                            headers = dict(record.headers)
+                            key = (record.topic, _text(headers.get("ce_type")), _text(headers.get("ce_source")))
+                            times[key] = times.get(key, 0) + 1
+                    left = {place: end for place, end in left.items() if await consumer.position(place) < end}
         return [Seen(*key, number) for key, number in times.items()]
     finally:
         await consumer.stop()

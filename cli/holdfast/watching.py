@@ -16,7 +16,7 @@ from holdfast.flows import Flow, flows
 from holdfast.interrupts import run
 from holdfast.observed import SAMPLE, Compared, compared, declared, sampled
 from holdfast.stack import Addresses
-from holdfast.terminal import FolderOption, JsonOption, console, get
+from holdfast.terminal import FolderOption, JsonOption, console, fail, get
 
 EVERY = 2.0
 """Seconds between two looks."""
@@ -32,8 +32,10 @@ def show_flows(
 ) -> None:
     """Topics: who writes and reads, how much, and what lies in between, in messages and in seconds of real time.
     Example: holdfast flows --watch"""
+    if watch and as_json:
+        fail("--watch is for people and --json for programs; ask again and again instead")
     addresses = stack.find(folder)
-    if watch and not as_json:
+    if watch:
         with Live(_look(addresses, observed), console=console, auto_refresh=False) as live:
             while True:
                 time.sleep(EVERY)
@@ -95,7 +97,8 @@ def _reader(flow: Flow, group: str) -> str:
 
 
 def _findings(found: Compared) -> list[Text]:
-    lines = [Text("declared but silent:" if found.silent else "everything declared was seen", style="bold")]
+    lines = [Text(f"of the last {SAMPLE} messages of each partition:")]
+    lines += [Text("declared but silent:" if found.silent else "everything declared was seen", style="bold")]
     lines += [Text(f"  {topic}: {', '.join(types)}") for topic, types in found.silent.items()]
     lines.append(Text("observed but undeclared:" if found.undeclared else "nothing undeclared was seen", style="bold"))
     return lines + [Text(f"  {one}") for one in found.undeclared]

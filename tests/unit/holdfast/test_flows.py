@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from contracts.envelope import encode
 from contracts.examples import EXAMPLES
 from holdfast import events
-from holdfast.flows import LATELY, Flow, told, waiting
+from holdfast.flows import LATELY, Flow, rounds, told, waiting
 from holdfast.observed import Declared, Seen, compared, declared
 from tests.unit.holdfast.test_timeline import NOW
 
@@ -25,8 +25,17 @@ def test_a_topic_has_its_rate_and_each_group_its_lag_in_messages_and_seconds() -
     ]
 
 
-def test_where_groups_wait_the_oldest_record_is_looked_at() -> None:
-    assert waiting({A0: 100, A1: 50}, {"slow": {A0: 70, A1: 50}, "slower": {A0: 60}}) == {A0: 60}
+def test_where_groups_wait_the_record_at_which_each_stands_is_looked_at() -> None:
+    found = waiting({A0: 100, A1: 50}, {"slow": {A0: 70, A1: 20}, "slower": {A0: 60}, "level": {A1: 50}})
+    assert found == {A0: [60, 70], A1: [20]}
+    assert rounds(found) == [{A0: 60, A1: 20}, {A0: 70}]
+    assert rounds({}) == []
+
+
+def test_two_groups_behind_on_one_partition_have_an_age_each() -> None:
+    stands = {"slow": {A0: 70}, "slower": {A0: 60}}
+    (flow,) = told({A0: 100}, {}, stands, {("a", 0, 70): 3.0, ("a", 0, 60): 9.0})
+    assert (flow.lag, flow.behind) == ({"slow": 30, "slower": 40}, {"slow": 3.0, "slower": 9.0})
 
 
 ROLES = {
