@@ -14,6 +14,8 @@ NEVER: Mapping[str, str] = {
     "OrderDelivered × FUNDED → *": "orders says that it was shipped before it says that it arrived",
     "OrderShipped|OrderDelivered|OrderUndelivered|* × SCREENING* → refused*": "orders waits for the funds",
     "ReceiptConfirmed × FUNDED → refused*": "orders takes a confirmation after the shipment only",
+    "OrderUndelivered × FUNDED|SHIPPED fate=another → *": "a parcel is lost or back before a case replaces it",
+    "OrderUndelivered × INSPECTION its_parcel=False → *": "a parcel is lost or back before a case replaces it",
     "OrderCancelled × START → *": "orders cancels a paid order after it said that it was paid",
     "OrderCleared × UNDER_REVIEW was_stopped=True → *": "identity does not take back what it said",
     "ReturnShipped × RETURNING return_under_way=True → *": "a case sends the goods back once",
