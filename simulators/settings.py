@@ -7,19 +7,16 @@ from secrets import token_urlsafe
 from typing import Literal
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from runtime.settings import DEVELOPMENT_ISSUER, PREFIX, FromFiles
+from runtime.settings import DEVELOPMENT_ISSUER, FileSettings
 from runtime.signatures import signing_keys
 from simulators.carrier.journey import ALL as ALL_OF_PARCELS
 from simulators.carrier.journey import FAULTS as PARCEL_FAULTS
 from simulators.faults import Faults, parse
 
 
-class SimulatorSettings(BaseSettings):
+class SimulatorSettings(FileSettings):
     """How the outside world behaves, and where it delivers webhooks (the addresses of `POST /webhooks`)."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     webhook_orders: AnyHttpUrl | None = None
     webhook_escrow: AnyHttpUrl | None = None
@@ -95,22 +92,9 @@ class SimulatorSettings(BaseSettings):
             raise ValueError("webhooks are signed: set HOLDFAST_WEBHOOK_SIGNING_SECRETS, or no address of a webhook")
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, FromFiles(settings_cls)
 
-
-class IssuerSettings(BaseSettings):
+class IssuerSettings(FileSettings):
     """The development issuer's. Nothing said is production, which it refuses."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     environment: Literal["development", "test", "production"] = "production"
     host: str = "127.0.0.1"

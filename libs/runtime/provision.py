@@ -18,12 +18,10 @@ import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field
 
-from runtime.kafka_access import KafkaAccess, Mechanism, Protocol
 from runtime.logs import configure
-from runtime.settings import PREFIX, FromFiles
+from runtime.settings import KafkaSettings
 
 log = structlog.get_logger()
 
@@ -191,41 +189,10 @@ async def _connected(client: Mapping[str, Any]) -> AIOKafkaAdminClient:
             await asyncio.sleep(0.5)
 
 
-class ProvisionSettings(BaseSettings):
+class ProvisionSettings(KafkaSettings):
     """The settings of the job: a service's that concern Kafka, and how many copies of a topic there are."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    kafka_bootstrap: str
-    kafka_security_protocol: Protocol = "PLAINTEXT"
-    kafka_sasl_mechanism: Mechanism = "SCRAM-SHA-512"
-    kafka_username: str = ""
-    kafka_password: SecretStr = SecretStr("")
-    kafka_ca_file: Path | None = None
     kafka_replication: int = Field(default=1, ge=1, description="copies of each topic; 3 where there are brokers")
-
-    @property
-    def access(self) -> KafkaAccess:
-        """How the administrator gets into Kafka."""
-        return KafkaAccess(
-            self.kafka_bootstrap,
-            self.kafka_security_protocol,
-            self.kafka_sasl_mechanism,
-            self.kafka_username,
-            self.kafka_password.get_secret_value(),
-            self.kafka_ca_file,
-        )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, FromFiles(settings_cls)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -236,7 +203,7 @@ def main(arguments: Sequence[str]) -> None:
     rights = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=Rights)
     settings = ProvisionSettings()
     try:
-        asyncio.run(provision(settings.access.client(), rights, settings.kafka_replication))
+        asyncio.run(provision(settings.kafka_access.client(), rights, settings.kafka_replication))
     except (Unprovisioned, KafkaError) as error:
         log.error("not_provisioned", error=repr(error))
         sys.exit(1)

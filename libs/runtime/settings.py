@@ -30,20 +30,26 @@ class FromFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in values.items() if value is not None}
 
 
-def _trustworthy(issuer: str, keys_url: str | None) -> None:
-    if issuer == DEVELOPMENT_ISSUER:
-        raise ValueError("production does not believe the development issuer; set HOLDFAST_OIDC_ISSUER to your own")
-    for address in (issuer, keys_url or issuer):
-        if not address.startswith("https://"):
-            raise ValueError(f"tokens are believed by what {address!r} says: in production that has to be on https")
-
-
-class Settings(BaseSettings):
-    """One service's settings. Times are seconds."""
+class FileSettings(BaseSettings):
+    """Settings from the environment, or by `…_FILE` from files."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    database_url: SecretStr
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, FromFiles(settings_cls)
+
+
+class KafkaSettings(FileSettings):
+    """Of whoever is a client of Kafka."""
+
     kafka_bootstrap: str = Field(description="host:port, several separated by commas")
     kafka_security_protocol: Protocol = Field(
         default="PLAINTEXT",
@@ -52,11 +58,45 @@ class Settings(BaseSettings):
     kafka_sasl_mechanism: Mechanism = Field(
         default="SCRAM-SHA-512", description="how the password is proved: `SCRAM-SHA-512` or `SCRAM-SHA-256`"
     )
-    kafka_username: str = Field(default="", description="the principal that the service comes as, with SASL")
+    kafka_username: str = Field(default="", description="the principal that the client comes as, with SASL")
     kafka_password: SecretStr = Field(default=SecretStr(""), description="its password; from a file, best")
     kafka_ca_file: Path | None = Field(
         default=None, description="PEM of the authorities believed with SSL; unset: those of the machine"
     )
+
+    @property
+    def kafka_access(self) -> KafkaAccess:
+        """How this client gets into Kafka."""
+        return KafkaAccess(
+            self.kafka_bootstrap,
+            self.kafka_security_protocol,
+            self.kafka_sasl_mechanism,
+            self.kafka_username,
+            self.kafka_password.get_secret_value(),
+            self.kafka_ca_file,
+        )
+
+    @model_validator(mode="after")
+    def _comes_as_somebody(self) -> "KafkaSettings":
+        if self.kafka_security_protocol.startswith("SASL") and not (
+            self.kafka_username and self.kafka_password.get_secret_value()
+        ):
+            raise ValueError("with SASL a client needs kafka_username and kafka_password")
+        return self
+
+
+def _trustworthy(issuer: str, keys_url: str | None) -> None:
+    if issuer == DEVELOPMENT_ISSUER:
+        raise ValueError("production does not believe the development issuer; set HOLDFAST_OIDC_ISSUER to your own")
+    for address in (issuer, keys_url or issuer):
+        if not address.startswith("https://"):
+            raise ValueError(f"tokens are believed by what {address!r} says: in production that has to be on https")
+
+
+class Settings(KafkaSettings):
+    """One service's settings. Times are seconds."""
+
+    database_url: SecretStr
     environment: Literal["development", "test", "production"] = "production"
     clock: str = Field(default="real", description="'real', or 'virtual:PATH' outside production")
     host: str = "127.0.0.1"
@@ -100,18 +140,6 @@ class Settings(BaseSettings):
     )
 
     @property
-    def kafka_access(self) -> KafkaAccess:
-        """How this service gets into Kafka."""
-        return KafkaAccess(
-            self.kafka_bootstrap,
-            self.kafka_security_protocol,
-            self.kafka_sasl_mechanism,
-            self.kafka_username,
-            self.kafka_password.get_secret_value(),
-            self.kafka_ca_file,
-        )
-
-    @property
     def webhook_keys(self) -> Keys:
         """`webhook_secrets`, ready to verify with."""
         return keys_of(self.webhook_secrets.get_secret_value())
@@ -135,21 +163,6 @@ class Settings(BaseSettings):
             raise ValueError("the virtual clock is for development and tests; set HOLDFAST_ENVIRONMENT accordingly")
         if self.environment == "production":
             _trustworthy(self.oidc_issuer, self.oidc_keys_url)
-        if self.kafka_security_protocol.startswith("SASL") and not (
-            self.kafka_username and self.kafka_password.get_secret_value()
-        ):
-            raise ValueError("with SASL a service needs kafka_username and kafka_password")
         if self.retry_for >= self.poll_interval:
             raise ValueError("retry_for must stay below poll_interval, or Kafka takes the partitions away mid-batch")
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, FromFiles(settings_cls)

@@ -1,25 +1,21 @@
 """HTTP of the deposits service: what a seller and an operator may do, and what they see."""
 
-import asyncio
-from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 
 from contracts.deposits import OpenDeposit, PayDeposit, ReinstateDeposit, SuspendDeposit
-from contracts.message import Actor, Id, Role
+from contracts.message import Actor, Role
 from contracts.money import Money
 from deposits.domain import Claim, Deposit, Status
 from deposits.reconciliation import BOOK
 from deposits.shapes import DepositShown
 from deposits.watches import WATCHES
+from ledger.desk import Desk
 from ledger.proof import prove
-from ledger.shapes import ReconciliationShown
-from ledger.statements import MAX_STATEMENT_BYTES, STATEMENT_BODY, read_statement, reconcile, reconciliation
-from ledger.statements import PAGE_LIMIT as DIFFERENCES_LIMIT
-from runtime.access import STAFF, actor_of, staff_of
-from runtime.decision import Refused
-from runtime.http import Api, body_of, command, query, shows
+from runtime.access import STAFF, staff_of
+from runtime.http import Api, command, query, shows
+from runtime.reconciliations import reconciliations
 from runtime.shapes import MoneyProof
 
 router = APIRouter()
@@ -95,47 +91,6 @@ def _money(amount: int, currency: str) -> dict[str, Any]:
     return Money(amount=amount, currency=currency).model_dump()
 
 
-@router.post("/reconciliations", **shows(ReconciliationShown), openapi_extra=STATEMENT_BODY)
-async def compare_statement(request: Request) -> dict[str, Any]:
-    """Compares a provider's daily statement with this book, keeps the result and answers with it, as the read does. The
-    same statement against the same book is the same revision; a corrected statement, or a book that has moved on since,
-    supersedes it and leaves it in `history`. Operators and services only; a statement may have 64 MiB."""
-    clerk = await _clerk(request)
-    body = await body_of(request, MAX_STATEMENT_BYTES)
-    try:
-        statement = await asyncio.to_thread(read_statement, body)
-    except ValueError as error:
-        raise Refused("invalid_data", str(error)) from None
-    async with request.app.state.pool.acquire() as connection:
-        now = request.app.state.clock.now()
-        return await reconcile(connection, statement, BOOK, now=now, by=f"{clerk.role}:{clerk.id}")
-
-
-@router.get("/reconciliations/{day}", **shows(ReconciliationShown))
-async def read_reconciliation(
-    request: Request,
-    day: date,
-    provider: Id,
-    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
-    limit: Annotated[int, Query(ge=1, le=DIFFERENCES_LIMIT)] = DIFFERENCES_LIMIT,
-) -> dict[str, Any]:
-    """What is known of a provider's day: totals by currency, causes counted, and differences behind position `after`,
-    each with what to do. Go on with `after` = `next` until it is null."""
-    await _clerk(request)
-    async with request.app.state.pool.acquire() as connection:
-        found = await reconciliation(connection, provider, day, after=after, limit=limit)
-    if found is None:
-        raise Refused("not_found", "no statement of this provider and day was compared; post it to /reconciliations")
-    return found
-
-
-async def _clerk(request: Request) -> Actor:
-    actor = await actor_of(request)
-    if actor.role not in (Role.OPERATOR, Role.SERVICE):
-        raise Refused("forbidden", "only operators and services compare statements")
-    return actor
-
-
 API = Api(
     commands=(
         command("/deposits", OpenDeposit),
@@ -144,6 +99,6 @@ API = Api(
         command("/deposits/{seller_id}/reinstatement", ReinstateDeposit),
     ),
     queries=(query("/deposits/{seller_id}", "deposits", deposit_view, visible, DepositShown),),
-    routers=(router,),
+    routers=(router, reconciliations(Desk(BOOK))),
     watches=WATCHES,
 )

@@ -1,28 +1,26 @@
 """Escrow over HTTP: one order's money, the operators' queue and their two commands, and the proof of money. Buyers and
 sellers read of their own orders only, and a seller nothing of how the buyer pays (E10)."""
 
-import asyncio
-from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
 from contracts.escrow import RecordOperationResult, RetryOperation
-from contracts.message import Actor, Id, Role
+from contracts.message import Actor, Id
 from escrow.reconciliation import BOOK
 from escrow.repository import PAGE_LIMIT, operator_queue, overdue
 from escrow.shapes import EscrowShown, OrderMoneyShown, Overdue, Queue
 from escrow.views import escrow_view, money_view, queue_entry, takes_part
 from escrow.watches import WATCHES
 from escrow.whereabouts import where
+from ledger.desk import Desk
 from ledger.order_money import order_money
 from ledger.proof import prove
-from ledger.shapes import ReconciliationShown
-from ledger.statements import MAX_STATEMENT_BYTES, STATEMENT_BODY, read_statement, reconcile, reconciliation
-from ledger.statements import PAGE_LIMIT as DIFFERENCES_LIMIT
 from runtime.access import actor_of, staff_of
+from runtime.cursors import read_cursor, write_cursor
 from runtime.decision import Ref, Refused
-from runtime.http import Api, body_of, command, shows
+from runtime.http import Api, command, shows
+from runtime.reconciliations import reconciliations
 from runtime.shapes import MoneyProof
 
 router = APIRouter()
@@ -52,25 +50,12 @@ async def read_overdue(
     Go on with `after` = `next` until it is null."""
     await staff_of(request)
     state = request.app.state
-    found = await overdue(state.pool, state.clock.now(), after=_place(after), limit=limit + 1)
+    found = await overdue(state.pool, state.clock.now(), after=read_cursor(after), limit=limit + 1)
     page = found[:limit]
     return {
         "orders": [{"due_at": late.due_at} | escrow_view(late.order, late.version) for late in page],
-        "next": f"{page[-1].due_at.isoformat()},{page[-1].order.order_id}" if len(found) > limit else None,
+        "next": write_cursor(page[-1].due_at, page[-1].order.order_id) if len(found) > limit else None,
     }
-
-
-def _place(after: str | None) -> tuple[datetime, str] | None:
-    if after is None:
-        return None
-    moment, _, id = after.partition(",")
-    try:
-        due_at = datetime.fromisoformat(moment)
-    except ValueError:
-        due_at = None
-    if due_at is None or due_at.tzinfo is None or not id:
-        raise Refused("invalid_cursor", "send `next` of the page before as `after`")
-    return due_at, id
 
 
 @router.get("/money/proof", **shows(MoneyProof))
@@ -112,53 +97,12 @@ async def _found(request: Request, order_id: str) -> tuple[Actor, Any]:
     return actor, found
 
 
-@router.post("/reconciliations", **shows(ReconciliationShown), openapi_extra=STATEMENT_BODY)
-async def compare_statement(request: Request) -> dict[str, Any]:
-    """Compares a provider's daily statement with this book, keeps the result and answers with it, as the read does. The
-    same statement against the same book is the same revision; a corrected statement, or a book that has moved on since,
-    supersedes it and leaves it in `history`. Operators and services only; a statement may have 64 MiB."""
-    clerk = await _clerk(request)
-    body = await body_of(request, MAX_STATEMENT_BYTES)
-    try:
-        statement = await asyncio.to_thread(read_statement, body)
-    except ValueError as error:
-        raise Refused("invalid_data", str(error)) from None
-    async with request.app.state.pool.acquire() as connection:
-        now = request.app.state.clock.now()
-        return await reconcile(connection, statement, BOOK, now=now, by=f"{clerk.role}:{clerk.id}")
-
-
-@router.get("/reconciliations/{day}", **shows(ReconciliationShown))
-async def read_reconciliation(
-    request: Request,
-    day: date,
-    provider: Id,
-    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
-    limit: Annotated[int, Query(ge=1, le=DIFFERENCES_LIMIT)] = DIFFERENCES_LIMIT,
-) -> dict[str, Any]:
-    """What is known of a provider's day: totals by currency, causes counted, and differences behind position `after`,
-    each with what to do. Go on with `after` = `next` until it is null."""
-    await _clerk(request)
-    async with request.app.state.pool.acquire() as connection:
-        found = await reconciliation(connection, provider, day, after=after, limit=limit)
-    if found is None:
-        raise Refused("not_found", "no statement of this provider and day was compared; post it to /reconciliations")
-    return found
-
-
-async def _clerk(request: Request) -> Actor:
-    actor = await actor_of(request)
-    if actor.role not in (Role.OPERATOR, Role.SERVICE):
-        raise Refused("forbidden", "only operators and services compare statements")
-    return actor
-
-
 API = Api(
     commands=(
         command("/escrow/{order_id}/operations/{operation_id}/retry", RetryOperation),
         command("/escrow/{order_id}/operations/{operation_id}/result", RecordOperationResult),
     ),
     queries=(),
-    routers=(router,),
+    routers=(router, reconciliations(Desk(BOOK))),
     watches=WATCHES,
 )

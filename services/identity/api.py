@@ -1,6 +1,5 @@
 """HTTP of the identity service: accounts, and the appeals of people whose orders were stopped."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -11,7 +10,7 @@ from identity.domain import Account, Stop, StopStatus
 from identity.repository import appeals
 from identity.shapes import AccountShown, Appeals
 from runtime.access import STAFF, staff_of
-from runtime.decision import Refused
+from runtime.cursors import read_cursor, write_cursor
 from runtime.http import Api, command, query, shows
 
 router = APIRouter()
@@ -26,25 +25,12 @@ async def list_appeals(
 ) -> dict[str, Any]:
     """The reviewers' list, the longest waiting first. `next` is None on the last page."""
     await staff_of(request, Role.REVIEWER)
-    rows = await appeals(request.app.state.pool, StopStatus(status), limit, _read_cursor(after))
+    rows = await appeals(request.app.state.pool, StopStatus(status), limit, read_cursor(after))
     last = rows[-1] if len(rows) == limit else None
     return {
         "appeals": [row._asdict() for row in rows],
-        "next": f"{last.submitted_at:%Y-%m-%dT%H:%M:%S.%fZ},{last.appeal_id}" if last else None,
+        "next": write_cursor(last.submitted_at, last.appeal_id) if last else None,
     }
-
-
-def _read_cursor(after: str | None) -> tuple[datetime, str] | None:
-    if after is None:
-        return None
-    moment, _, appeal_id = after.partition(",")
-    try:
-        submitted_at = datetime.fromisoformat(moment)
-    except ValueError:
-        submitted_at = None
-    if submitted_at is None or submitted_at.tzinfo is None or not appeal_id:
-        raise Refused("invalid_cursor", "send `next` of the page before as `after`")
-    return submitted_at, appeal_id
 
 
 def visible(account: Account, actor: Actor) -> bool:
