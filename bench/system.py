@@ -116,6 +116,7 @@ class System:
             "HOLDFAST_ENVIRONMENT": "development",
             "HOLDFAST_CLOCK": f"virtual:{self.folder / 'clock'}",
             "HOLDFAST_PORT": str(port),
+            "HOLDFAST_INSTANCE": f"{name}-{number}",
             "HOLDFAST_OIDC_KEYS_FILE": str(self.keys / KEYS),
             "HOLDFAST_LOG_LEVEL": "warning",
         }

@@ -180,6 +180,7 @@ class Stack:
             "HOLDFAST_ENVIRONMENT": "development",
             "HOLDFAST_CLOCK": self.addresses.clock,
             "HOLDFAST_PORT": str(port),
+            "HOLDFAST_INSTANCE": name,
             "HOLDFAST_OIDC_KEYS_FILE": str(Path(self.addresses.keys) / KEYS),
             # One operator replays a whole marketplace and reads back every order of it.
             "HOLDFAST_RATE_LIMIT_PER_SECOND": "0",

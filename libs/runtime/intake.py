@@ -71,6 +71,7 @@ class Intake:
         self._subscriber: BatchSubscriber = self.broker.subscriber(
             *topics,
             group_id=service,
+            group_instance_id=settings.instance or None,
             batch=True,
             max_records=settings.batch_max,
             batch_timeout_ms=EMPTY_POLL_MS,
@@ -105,7 +106,8 @@ class Intake:
         self._acknowledging = asyncio.create_task(self._acknowledge_now_and_then())
 
     async def stop(self) -> None:
-        """Finishes the batch in hand, then leaves the group, so that others take over at once."""
+        """Finishes the batch in hand, then leaves the group, so that others take over at once; an instance with a name
+        stays a member and is waited for, as long as a session may be silent."""
         self._stopping = True
         for task in (self._looking_up, self._surveying, self._acknowledging):
             if task:

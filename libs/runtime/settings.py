@@ -132,6 +132,12 @@ class Settings(KafkaSettings):
     timer_poll: float = Field(default=0.25, gt=0, description="how often due timers are looked for")
     relay_max: int = Field(default=2_000, ge=1, le=10_000, description="most outbox rows sent in one go")
     session_timeout: float = Field(default=6, ge=1, description="after this silence Kafka gives a replica's share away")
+    instance: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description="what this replica of the service, and no other, is called before and after a restart: back within"
+        " `session_timeout` it has its share at once; unset: shares are dealt anew whenever a replica comes or goes",
+    )
     poll_interval: float = Field(default=300, ge=10, description="Kafka's limit between two polls of a consumer")
 
     webhook_secrets: SecretStr = Field(
