@@ -51,7 +51,7 @@ def _take(arguments: list[str] | None) -> None:
             try:
                 for one in group.take(setting, some) if some else ():
                     results.append(one)
-                    setting.known.setdefault(one.measure, one.median)
+                    setting.known.setdefault(one.measure, one)
                     _say(f"{one.measure}: {one.what}: {one.median:.4g} {one.unit}")
             except (BenchFailed, EmbeddedError) as error:
                 faults.append(f"{', '.join(sorted(some))}: {error}")

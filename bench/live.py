@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from bench.measures import Setting
+from bench.result import Result
 
 SETTLED = 2.0
 """Seconds at the beginning of a load that say nothing of what is normal."""
@@ -90,11 +91,15 @@ def _normal(told: Sequence[Second], until: float) -> list[Second]:
 
 def half_load(setting: Setting) -> float:
     """Half of M1 in orders a second: as this run took it, else of a short drain on a system of its own, once a run."""
-    known = setting.known.get("M1") or setting.known.get("calibration")
-    if known is None:
+    if "M1" in setting.known:
+        rate = setting.known["M1"].median
+    elif "calibration" in setting.known:
+        rate = setting.known["calibration"].median
+    else:
         orders = setting.orders or CALIBRATION
         setting.say(f"M1 was not taken; a drain of {orders} orders stands for it")
         with setting.system("calibration", orders) as (system, mix):
-            known = setting.known["calibration"] = system.drain(mix, orders).rate
-    setting.say(f"half of {known:.0f} orders a second")
-    return known / 2
+            rate = system.drain(mix, orders).rate
+        setting.known["calibration"] = Result("calibration", "completed orders a second", "orders/s", [rate])
+    setting.say(f"half of {rate:.0f} orders a second")
+    return rate / 2

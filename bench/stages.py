@@ -29,7 +29,10 @@ _RULES: Sequence[tuple[str, re.Pattern[str]]] = tuple(
         ),
         ("SQL arguments and states", r"\((runtime/(repository|inbox|outbox|timers|parking)|ledger/)"),
         ("relay", r"\(runtime/relay"),
-        ("metrics and logs", r"\((prometheus_client|structlog|logging|runtime/metrics)"),
+        (
+            "metrics, traces and logs",
+            r"\((prometheus_client|structlog|logging|runtime/(metrics|tracing|telemetry|otlp))",
+        ),
         ("HTTP", r"\((uvicorn|starlette|fastapi|httptools)"),
     )
 )

@@ -37,8 +37,8 @@ class Setting:
     """Orders of one drain, instead of the usual number."""
     repeats: int | None = None
     peers: tuple[str, ...] = ("all",)
-    known: dict[str, float] = field(default_factory=dict)
-    """Medians by measure of what this run took already, the first of each."""
+    known: dict[str, Result] = field(default_factory=dict)
+    """What this run took already by measure, the first result of each."""
 
     def by_length(self, quick: T, usual: T, long: T) -> T:
         """The size that goes with the length of this run."""

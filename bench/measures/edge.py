@@ -48,7 +48,7 @@ class Asked:
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """A closed loop that finds what the edge carries, and an open loop at half of that, of both kinds of requests. Each
     loop has orders of its own, after a warm-up with others."""
-    count = setting.orders or setting.by_length(3_000, 5_000, 30_000)
+    count = setting.orders or setting.by_length(2_000, 5_000, 30_000)
     warm = max(count // 5, 500)
     closed: dict[str, Asked] = {}
     opened: dict[str, Asked] = {}

@@ -46,7 +46,7 @@ class Times:
 
 
 OFF_TIMES, QUICK_OFF_TIMES = Times(15, 60, 180), Times(5, 8, 20)
-KILL_TIMES, QUICK_KILL_TIMES = Times(10, 0, 40), Times(5, 0, 12)
+KILL_TIMES, QUICK_KILL_TIMES = Times(10, 0, 40), Times(5, 0, 9)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Grown:
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """The same drains at each size, on one system whose tables grow."""
     sizes = setting.by_length((1_000, 60_000), (1_000, 100_000), (1_000, 1_000_000, 10_000_000))
-    orders = setting.orders or setting.by_length(3_000, 5_000, 20_000)
+    orders = setting.orders or setting.by_length(2_000, 5_000, 20_000)
     repeats = setting.repeats or setting.by_length(1, 2, 3)
     found: list[Grown] = []
     with setting.system("growth", orders) as (system, mix):

@@ -47,7 +47,7 @@ HOP = WAYS[0]
 
 def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     """Open loops at each part of M1, on one system."""
-    capacity = setting.known.get("M1")
+    capacity = setting.known["M1"].median if "M1" in setting.known else None
     rates = [(capacity or 0.0) * part / 100 for part in PARTS]
     most = setting.orders or max(CALIBRATION, *(loop_orders(setting, rate) for rate in rates))
     with setting.system("latency", most) as ready:

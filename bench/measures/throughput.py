@@ -29,7 +29,7 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
 
 def replicated(setting: Setting, numbers: Sequence[int]) -> dict[int, list[Drain]]:
     """Drains with so many replicas of each service, all on one system: a warm-up for each number."""
-    orders = setting.orders or setting.by_length(3_000, 5_000, 20_000)
+    orders = setting.orders or setting.by_length(2_000, 5_000, 20_000)
     repeats = setting.repeats or setting.by_length(1, 1, 2)
     drains = {}
     with setting.system("replicas", orders) as ready:
