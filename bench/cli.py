@@ -13,7 +13,7 @@ from bench.report import measures_table, report
 from bench.result import Result
 from bench.systems import Systems
 from holdfast.embedded import EmbeddedError
-from holdfast.embedded.jars import home
+from holdfast.places import home
 
 _BEGUN = time.perf_counter()
 RESULTS = PROJECT / "bench" / "results"

@@ -31,7 +31,7 @@ _RULES: Sequence[tuple[str, re.Pattern[str]]] = tuple(
         ("relay", r"\(runtime/relay"),
         (
             "metrics, traces and logs",
-            r"\((prometheus_client|structlog|logging|runtime/(metrics|tracing|telemetry|otlp))",
+            r"\((prometheus_client|structlog|logging|opentelemetry|runtime/(metrics|tracing|telemetry|otlp))",
         ),
         ("HTTP", r"\((uvicorn|starlette|fastapi|httptools)"),
     )

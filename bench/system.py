@@ -19,11 +19,12 @@ from typing import Any
 from bench import counters, meter
 from bench.outside import BenchFailed, Load
 from bench.plan import Mix
+from holdfast.addresses import SERVICES
 from holdfast.embedded import Kafka, Postgres
 from holdfast.embedded.ports import free_ports
 from holdfast.embedded.process import Program, ServerProcess
 from holdfast.interrupts import held_back
-from holdfast.stack import SERVICES, clear
+from holdfast.stack import clear
 from holdfast.topics import provision
 from runtime.clock import VirtualClock
 from runtime.tokens import KEYS, Minter

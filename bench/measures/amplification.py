@@ -12,7 +12,7 @@ from bench.result import Result
 from bench.stages import Sampler
 from bench.system import Drain, System, names
 from contracts.registry import TOPICS
-from holdfast.stack import SERVICES
+from holdfast.addresses import SERVICES
 
 IDS = ("M8", "CPU")
 SAMPLED_SECONDS = 4

@@ -18,8 +18,8 @@ from bench.progress import acknowledged, progressed
 from bench.result import Result
 from bench.system import STOP_WITHIN, System
 from bench.systems import SHARED_ORDERS
+from holdfast.addresses import SERVICES
 from holdfast.interrupts import run
-from holdfast.stack import SERVICES
 
 IDS = ("M5", "M6")
 OFF = "escrow"

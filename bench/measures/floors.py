@@ -58,7 +58,7 @@ def flushes(programs: Path, folder: Path, seconds: int) -> Iterator[Result]:
     program = programs / "pg_test_fsync"
     if not program.exists():
         return
-    command = [program, "-s", str(seconds), "-f", folder / "flush.tmp"]
+    command: list[str | Path] = [program, "-s", str(seconds), "-f", folder / "flush.tmp"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         assert running.stdout
         lines = (re.match(r"\s+fdatasync\s+([\d.]+) ops/sec", line) for line in running.stdout)

@@ -1,4 +1,5 @@
-"""M4: what an order costs when there are many in the tables already, and how many bytes an order leaves there.
+"""M4: what an order costs when there are many in the tables already, how many bytes an order leaves there, and how long
+an operator waits who asks.
 
 A drain fills the tables with a thousand orders that went their whole way; what larger sizes have more are copies of
 these (see `bench.preload`). Kafka keeps what was published since the start, which no copy is.
@@ -17,6 +18,7 @@ from bench.plan import Mix
 from bench.preload import Sample, Size
 from bench.result import Result
 from bench.system import Drain, System, names
+from bench.verbs import answers
 
 IDS = ("M4",)
 SAMPLE = 1_000
@@ -47,6 +49,7 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     orders = setting.orders or setting.by_length(2_000, 5_000, 20_000)
     repeats = setting.repeats or setting.by_length(1, 2, 3)
     found: list[Grown] = []
+    asked: list[Result] = []
     with setting.system("growth", orders) as (system, mix):
         empty, first, copies = asyncio.run(preload.sizes(system.postgres)), system.orders, 0
         setting.say(f"{SAMPLE} orders to copy later")
@@ -66,7 +69,9 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
             found.append(measured(setting, system, mix, orders, repeats, copies * SAMPLE))
             if wrong := asyncio.run(preload.proof_findings(system.postgres)):
                 raise BenchFailed("ledger_not_clean", f"the books do not add up: {'; '.join(wrong[:3])}")
+            asked += answers(system, f"ord-{system.runs}-{0:08d}", found[-1].present)
     yield from growth(found, empty, first, wanted=sizes[-1])
+    yield from asked
 
 
 def sampled(system: System, mix: Mix) -> Sample:

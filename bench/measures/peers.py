@@ -12,7 +12,7 @@ from bench.outside import PROJECT
 from bench.result import Result
 from bench.system import servers
 from holdfast.embedded import Kafka, Postgres
-from holdfast.embedded.jars import home
+from holdfast.places import home
 
 IDS = ("peers",)
 WITHIN = 900.0

@@ -12,7 +12,7 @@ from bench.footprint import Footprint, Watcher, growths, later_half, per_hour
 from bench.live import half_load
 from bench.measures import Length, Setting
 from bench.result import Result
-from holdfast.stack import SERVICES
+from holdfast.addresses import SERVICES
 
 IDS = ("M10",)
 MB = 1e6

@@ -52,7 +52,7 @@ def text(declared: Rights) -> str:
 def of_holdfast() -> Rights:
     """The rights of all services and simulators of this release."""
     from holdfast import pictures  # every service is imported by it
-    from holdfast.documents import SERVICES
+    from holdfast.tables import SERVICES
 
     return rights(SERVICES, {service.name: pictures.sent(service) for service in SERVICES})
 

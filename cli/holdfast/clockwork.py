@@ -11,41 +11,23 @@ A process that starts anew forgets what it published, so the broker is asked whe
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from aiokafka import TopicPartition
 
+from holdfast.addresses import SIMULATORS, Addresses
 from holdfast.embedded import EmbeddedError
 from holdfast.flows import ends
-from holdfast.stack import SIMULATORS, Addresses
+from holdfast.now import clock_of
 from holdfast.teller import Progress, Silent, Teller
-from runtime.clock import VirtualClock
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.015, 0.05
 """Seconds of real time between two looks. A message needs about the first for one hop, so looking sooner only takes
 time away from those who are at work."""
 QUIET_WITHIN = 60.0
 """Seconds of real time after which a stack that does not come to rest is a fault."""
-
-
-def clock_of(addresses: Addresses) -> VirtualClock:
-    """The clock that a stack follows. Raises EmbeddedError (`real_clock`) where nobody can move it."""
-    kind, _, path = addresses.clock.partition(":")
-    if kind != "virtual":
-        raise EmbeddedError(
-            "real_clock",
-            "this stack runs on the real clock, which nobody can move; start one on the virtual clock: `holdfast up`, "
-            "or the containers without HOLDFAST_CLOCK=real",
-        )
-    return VirtualClock(Path(path))
-
-
-def now_of(addresses: Addresses) -> datetime:
-    """What time it is in a stack, in UTC, whichever clock it follows."""
-    return datetime.now(UTC) if addresses.clock == "real" else clock_of(addresses).now()
 
 
 class Clockwork:

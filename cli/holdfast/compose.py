@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 
 from holdfast.acls import ADMIN, BROKER, OPERATOR
+from holdfast.addresses import PORTS, SERVICES, SIMULATORS, Addresses
 from holdfast.embedded import EmbeddedError
-from holdfast.stack import PORTS, SERVICES, SIMULATORS, Addresses
 from runtime.clock import VirtualClock
 from runtime.settings import DEVELOPMENT_ISSUER
 from runtime.signatures import new_secret

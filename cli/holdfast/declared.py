@@ -11,12 +11,7 @@ import typer
 from contracts.registry import REGISTRY, UPCASTS
 from holdfast.terminal import JsonOption, fail
 
-contracts_app = typer.Typer(no_args_is_help=True, help="The messages as they are declared.")
-events_app = typer.Typer(no_args_is_help=True, help="Events and commands: what there is.")
-saga_app = typer.Typer(no_args_is_help=True, help="The life of a paid order's money.")
 
-
-@contracts_app.command("check")
 def check(as_json: JsonOption = False) -> None:
     """Compare every message with its snapshots; exit code 1 if one is broken. Example: holdfast contracts check"""
     from contracts import snapshots
@@ -31,16 +26,14 @@ def check(as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
-@contracts_app.command("asyncapi")
 def asyncapi() -> None:
     """Print the AsyncAPI document. Example: holdfast contracts asyncapi > asyncapi.json"""
     from contracts import asyncapi as document
-    from holdfast.documents import readers
+    from holdfast.tables import readers
 
     print(document.text(document.asyncapi(receives=readers())), end="")
 
 
-@events_app.command("types")
 def types(
     ce_type: Annotated[str | None, typer.Argument(metavar="TYPE", help="One type: its schema and an example.")] = None,
     as_json: JsonOption = False,
@@ -65,7 +58,6 @@ def types(
     print(json.dumps(told, indent=None if as_json else 2, ensure_ascii=False))
 
 
-@saga_app.command("diagram")
 def show_diagram() -> None:
     """Print states, deadlines and moves, with Mermaid pictures. Example: holdfast saga diagram > saga.md"""
     from escrow import diagram

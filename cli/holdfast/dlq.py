@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import typer
 
-from holdfast import letters, stack
-from holdfast.terminal import FolderOption, JsonOption, console, fail, get, post
-
-app = typer.Typer(no_args_is_help=True, help="Dead letters: parked keys and what to do with them.")
+from holdfast import letters
+from holdfast.addresses import find
+from holdfast.asking import get, post
+from holdfast.terminal import FolderOption, JsonOption, console, fail
 
 ServiceArgument = Annotated[str, typer.Argument(help="orders, escrow, deposits, disputes, identity …")]
 ReasonOption = Annotated[str, typer.Option(help="Why; it is kept.")]
@@ -18,10 +18,9 @@ ReasonOption = Annotated[str, typer.Option(help="Why; it is kept.")]
 PAGE = 500
 
 
-@app.command("list")
 def list_letters(folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """What is parked, by service and key. Example: holdfast dlq list"""
-    addresses = stack.find(folder)
+    addresses = find(folder)
     found = []
     for service in addresses.services:
         after = 0
@@ -40,7 +39,6 @@ def list_letters(folder: FolderOption = None, as_json: JsonOption = False) -> No
     console.print(f"{len(found)} parked messages" + ("; look at one: holdfast dlq show ID" if found else ""))
 
 
-@app.command()
 def show(
     id: Annotated[str, typer.Argument(metavar="ID", help="As `dlq list` shows it: SERVICE:NUMBER.")],
     folder: FolderOption = None,
@@ -50,7 +48,7 @@ def show(
     if not (parts := re.fullmatch(r"([a-z]+):([0-9]{1,18})", id)):
         fail(f"{id!r} is not the id of a letter, such as escrow:7; `holdfast dlq list` shows those that are parked")
     service, number = parts.groups()
-    letter = get(stack.find(folder), service, f"/dead-letters/{number}")
+    letter = get(find(folder), service, f"/dead-letters/{number}")
     if as_json:
         told = {"id": id, "service": service, **letter, "what_to_do": letters.what_to_do(service, letter)}
         print(json.dumps(told))
@@ -58,7 +56,6 @@ def show(
         letters.show(service, letter, console)
 
 
-@app.command()
 def replay(
     service: ServiceArgument,
     key: str,
@@ -69,13 +66,12 @@ def replay(
     """Handle a parked key's messages again, in order: a dry run unless --do.
     Example: holdfast dlq replay escrow ord-0001 --reason "fixed in 1.2" --do"""
     body = {"reason": reason, "dry_run": not do}
-    told = post(stack.find(folder), service, f"/dead-letters/{quote(key, safe='')}/replay", body)
+    told = post(find(folder), service, f"/dead-letters/{quote(key, safe='')}/replay", body)
     for letter in told["letters"]:
         console.print(f"letter {letter['seq']}: {letter}", markup=False)
     console.print(f"{'dry run: ' if told['dry_run'] else ''}{told['left']} left parked")
 
 
-@app.command()
 def discard(
     service: ServiceArgument,
     key: str,
@@ -85,5 +81,5 @@ def discard(
 ) -> None:
     """Give up a key's first message for good. Example: holdfast dlq discard escrow ord-0001 7 --reason "was a test" """
     body = {"reason": reason, "seq": letter}
-    told = post(stack.find(folder), service, f"/dead-letters/{quote(key, safe='')}/discard", body)
+    told = post(find(folder), service, f"/dead-letters/{quote(key, safe='')}/discard", body)
     console.print(f"discarded; {told['left']} left behind it, replay them")

@@ -15,14 +15,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from rich.text import Text
 
-from holdfast import stack
-from holdfast.clockwork import now_of
+from holdfast.addresses import PORTS, SERVICES, Addresses, default_folder, find
+from holdfast.asking import operator
 from holdfast.embedded import EmbeddedError
-from holdfast.embedded.jars import home, locked
+from holdfast.embedded.jars import locked
 from holdfast.embedded.ports import is_open
 from holdfast.interrupts import run
-from holdfast.stack import PORTS, SERVICES, Addresses
-from holdfast.terminal import FolderOption, JsonOption, console, operator
+from holdfast.now import now_of
+from holdfast.places import home
+from holdfast.terminal import FolderOption, JsonOption, console
 from holdfast.topics import ALL
 
 PYTHON = (3, 11)
@@ -98,11 +99,11 @@ def _existing(path: Path) -> Path:
 
 def _stack(folder: Path | None) -> Iterator[Finding]:
     try:
-        addresses = stack.find(folder)
+        addresses = find(folder)
     except EmbeddedError as error:
-        if ((folder or stack.default_folder()) / "stack.json").exists():
+        if ((folder or default_folder()) / "stack.json").exists():
             to_do = "its data lies there until the next start, which begins anew: save what you want to look at"
-            yield Finding("stack", Verdict.WARN, f"one was killed on {folder or stack.default_folder()}", to_do)
+            yield Finding("stack", Verdict.WARN, f"one was killed on {folder or default_folder()}", to_do)
         else:
             yield Finding("stack", Verdict.WARN, str(error), "start one: holdfast up, or holdfast demo --keep")
         taken = [f"{port} ({name})" for name, port in PORTS.items() if is_open(port)]
@@ -126,7 +127,7 @@ def _stack(folder: Path | None) -> Iterator[Finding]:
 
 def _service(http: httpx.Client, addresses: Addresses, service: str, headers: dict[str, str]) -> Iterator[Finding]:
     for base in addresses.all(service):
-        yield _readiness(http, service, base)
+        yield _readiness(http, addresses, service, base)
     yield _asked(
         http, f"{service} dead letters", f"{addresses.services[service]}/dead-letters?limit=500", headers, dead_letters
     )
@@ -135,12 +136,12 @@ def _service(http: httpx.Client, addresses: Addresses, service: str, headers: di
         yield _asked(http, f"{service} timers", metrics, headers, overdue_timers)
 
 
-def _readiness(http: httpx.Client, service: str, base: str) -> Finding:
+def _readiness(http: httpx.Client, addresses: Addresses, service: str, base: str) -> Finding:
     try:
         told = http.get(f"{base}/readyz").json()
         wrong = "; ".join(map(str, told["wrong"]))
     except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
-        return Finding(service, Verdict.FAIL, f"{base} does not answer: {error!r}", "see its log in the stack's folder")
+        return Finding(service, Verdict.FAIL, f"{base} does not answer: {error!r}", f"see {addresses.log_of(service)}")
     if wrong:
         return Finding(service, Verdict.FAIL, wrong, "it goes on by itself when what it waits for is back")
     return Finding(service, Verdict.OK, f"ready on {base}")
@@ -199,7 +200,7 @@ def proof(body: str) -> tuple[Verdict, str, str]:
 def queued(body: str) -> tuple[Verdict, str, str]:
     """By a page of the queue."""
     if json.loads(body)["orders"]:
-        return Verdict.WARN, "orders wait for an operator", "holdfast saga stuck"
+        return Verdict.WARN, "orders wait for an operator", "holdfast operations list"
     return Verdict.OK, "empty", ""
 
 
@@ -209,7 +210,7 @@ async def _topics(addresses: Addresses) -> Finding:
         await admin.start()
         missing = sorted(set(ALL) - set(await admin.list_topics()))
     except (KafkaError, OSError) as error:
-        return Finding("Kafka", Verdict.FAIL, f"does not answer: {error!r}", "see its log in the stack's folder")
+        return Finding("Kafka", Verdict.FAIL, f"does not answer: {error!r}", f"see {addresses.log_of('kafka')}")
     finally:
         await admin.close()
     if missing:

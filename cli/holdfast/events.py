@@ -18,10 +18,9 @@ from contracts.envelope import EnvelopeError, encode, read
 from contracts.message import PARTITIONS, Message
 from contracts.partition import partition_of
 from contracts.registry import REGISTRY
-from holdfast import stack
-from holdfast.clockwork import now_of
+from holdfast.addresses import Addresses, find
 from holdfast.interrupts import run
-from holdfast.stack import Addresses
+from holdfast.now import now_of
 from holdfast.terminal import FolderOption, JsonOption, console, fail
 from holdfast.token import actor_of
 from holdfast.topics import ALL
@@ -64,7 +63,7 @@ def tail(
     """Print messages as they pass, until Ctrl-C. Example: holdfast events tail orders.events.v1 --from earliest"""
     if unknown := [topic for topic in topics or () if topic not in ALL]:
         fail(f"there is no topic {unknown[0]!r}; `holdfast flows` lists them")
-    addresses, start = stack.find(folder), _start(since)
+    addresses, start = find(folder), _start(since)
 
     async def follow() -> None:
         left = most
@@ -167,7 +166,7 @@ def publish(
     """Check a message against its contract and publish it.
     Example: holdfast events publish orders.confirm_receipt.v1 --as buyer:b-1 --data '{"order_id": "o-1"}'"""
     message = checked(type, _json(_content(data)), actor)
-    addresses = None if dry_run else stack.find(folder)
+    addresses = None if dry_run else find(folder)
     topic, key, headers, value = encode(
         message, id=new_id(), source=SOURCE, time=now_of(addresses) if addresses else datetime.now(UTC),
         correlation_id=message.key, causation_id="", sequence=0,

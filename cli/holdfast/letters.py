@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from runtime.delivery import TIMER_TOPIC
-from runtime.parking import OUTGOING
-
 
 def place(letter: Mapping[str, Any]) -> str:
     """Where it was met."""
+    from runtime.delivery import TIMER_TOPIC  # with all of a service behind it
+    from runtime.parking import OUTGOING
+
     if letter["topic"] == TIMER_TOPIC:
         return "a timer of the service"
     if letter["offset"] == OUTGOING:

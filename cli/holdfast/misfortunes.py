@@ -8,7 +8,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from holdfast.stack import SIMULATORS, Addresses
+from holdfast.addresses import SIMULATORS, Addresses
 from simulators.carrier.journey import FAULTS as PARCEL_FAULTS
 from simulators.faults import WORDS, parse
 from simulators.forgeries import FORGERIES

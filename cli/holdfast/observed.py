@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.message import PARTITIONS
-from holdfast.flows import Flow
+from holdfast.flows import Flow, started
 from holdfast.topics import ALL
 
 SAMPLE = 200
@@ -43,18 +44,20 @@ class Compared:
     undeclared: tuple[str, ...]
 
 
+@cache
 def declared() -> dict[str, Declared]:
     """By topic, as the contracts and the services' tables have it. "others" are systems of others."""
     from contracts.message import is_command  # every service is imported by what follows
     from contracts.registry import REGISTRY, dead_letter_topic
     from holdfast import pictures
-    from holdfast.documents import SERVICES
+    from holdfast.tables import SERVICES
 
+    sent = {service.name: pictures.sent(service) for service in SERVICES}
     found = {}
     for topic in ALL:
         types = frozenset(name for name, message in REGISTRY.items() if topic == message.TOPIC)
         readers = frozenset(service.name for service in SERVICES if topic in service.topics)
-        writers = {service.name for service in SERVICES if topic in pictures.sent(service)}
+        writers = {service.name for service in SERVICES if topic in sent[service.name]}
         writers |= {
             service.name for service in SERVICES if topic in (service.refusal.TOPIC, dead_letter_topic(service.name))
         }
@@ -92,7 +95,7 @@ async def sampled(client: Mapping[str, Any], flows: Collection[Flow]) -> list[Se
     """The last messages of every topic that has any: at most `SAMPLE` a partition."""
     consumer = AIOKafkaConsumer(**client, enable_auto_commit=False)
     try:
-        await consumer.start()
+        await started(consumer)
         topics = [flow.topic for flow in flows if flow.produced]
         places = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
         if not places:

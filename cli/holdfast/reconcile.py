@@ -16,9 +16,10 @@ from rich.text import Text
 
 from contracts.money import major_units
 from contracts.statement import Statement
-from holdfast import stack
-from holdfast.clockwork import clock_of
-from holdfast.terminal import FolderOption, JsonOption, console, fail, get, post
+from holdfast.addresses import Addresses, find
+from holdfast.asking import get, post
+from holdfast.now import clock_of
+from holdfast.terminal import FolderOption, JsonOption, console, fail
 
 BOOKS = ("escrow", "deposits")
 UNKNOWN = "unknown_reference"
@@ -64,7 +65,7 @@ def reconcile(
     Example: holdfast reconcile --from 2026-03-01 --to 2026-03-14 --json"""
     if (statement and (day or first or last)) or (day and (first or last)) or bool(first) != bool(last):
         fail("say --day D, or --from D --to D, or --statement FILE; none of them is yesterday")
-    addresses = stack.find(folder)
+    addresses = find(folder)
     if statement:
         statements = [_read(statement)]
     else:
@@ -180,11 +181,11 @@ def _totals(days: Sequence[Day]) -> Table:
     return table
 
 
-def _compare(addresses: stack.Addresses, stated: dict[str, Any]) -> Day:
+def _compare(addresses: Addresses, stated: dict[str, Any]) -> Day:
     return together({book: _result(addresses, book, stated) for book in BOOKS})
 
 
-def _result(addresses: stack.Addresses, book: str, stated: dict[str, Any]) -> Result:
+def _result(addresses: Addresses, book: str, stated: dict[str, Any]) -> Result:
     """The book's answer with all pages of its differences."""
     told: dict[str, Any] = post(addresses, book, "/reconciliations", stated)
     after = told["next"]

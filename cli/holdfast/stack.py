@@ -1,7 +1,7 @@
 """The whole of Holdfast on one machine: real servers, the five services and the simulators, each a process.
 
 A `Stack` belongs to the process that started it and ends with it, however that ends. Another process finds it by its
-folder (`Stack.find`): addresses stand in `stack.json`, logs beside it.
+folder (`addresses.find`): addresses stand in `stack.json`, logs beside it.
 """
 
 import asyncio
@@ -16,16 +16,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from holdfast.addresses import CONTAINERS, PORTS, SERVICES, SIMULATORS, Addresses, claim_file
 from holdfast.embedded import EmbeddedError, Kafka, Postgres, start_servers
-from holdfast.embedded.jars import home
 from holdfast.embedded.ports import free_ports, is_open
 from holdfast.embedded.process import Program, ServerProcess, folder_lock
 from holdfast.interrupts import held_back
@@ -34,58 +33,10 @@ from runtime.clock import VirtualClock
 from runtime.signatures import new_secret
 from runtime.tokens import KEYS, Minter
 
-SERVICES = ("orders", "escrow", "deposits", "disputes", "identity")
-SIMULATORS = ("payments", "carrier")
-PORTS = dict(zip((*SERVICES, *SIMULATORS), (8201, 8202, 8203, 8204, 8205, 8211, 8212), strict=True))
-"""Where the processes listen if these ports are free; on others if not."""
-
-CONTAINERS = Path("compose")
-"""What stands for the containers of `docker-compose.yml` where a folder of a stack is asked for."""
-
 READY_WITHIN = 60.0
 STOP_WITHIN = 30.0
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """What others need to use a running stack. `services` are base addresses by name, simulators included; `replicas`
-    those of the further processes of services that have several."""
-
-    pid: int
-    postgres: str
-    kafka: str
-    clock: str
-    services: Mapping[str, str]
-    databases: Mapping[str, str] = field(repr=False)
-    replicas: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    kafka_options: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What clients of aiokafka need beyond the address, where Kafka does not let everybody in."""
-    keys: str = ""
-    """The folder of the development issuer's keys, with which callers sign tokens of their own."""
-
-    def minter(self) -> Minter:
-        """Signs tokens that the stack believes. Raises EmbeddedError (`no_keys`) where the key is not ours to read."""
-        try:
-            return Minter.load(Path(self.keys))
-        except OSError as error:
-            raise EmbeddedError(
-                "no_keys", f"the signing key of this stack cannot be read: {error}; call as who started it"
-            ) from None
-
-    def kafka_client(self) -> dict[str, Any]:
-        """Arguments for a client of aiokafka."""
-        return {"bootstrap_servers": self.kafka, **self.kafka_options}
-
-    def all(self, name: str) -> list[str]:
-        """The base addresses of every process of a service."""
-        return [self.services[name], *self.replicas.get(name, ())]
-
-
-def default_folder() -> Path:
-    """Where a stack keeps its data and logs: `run` in the home of fetched files."""
-    return home() / "run"
 
 
 class Stack:
@@ -232,20 +183,6 @@ def _make_secrets(folder: Path) -> None:
     (folder / "senders").write_text("\n".join(f"{name}={secret}" for name, secret in secrets.items()))
 
 
-def find(folder: Path | None = None) -> Addresses:
-    """The addresses of the stack that runs on this folder, or of the containers where it is `compose`. Raises
-    EmbeddedError: not_running, no_secrets."""
-    folder = folder or default_folder()
-    if folder == CONTAINERS:
-        from holdfast import compose
-
-        return compose.addresses()
-    path = folder / "stack.json"
-    if path.exists() and _claimed(folder):
-        return Addresses(**json.loads(path.read_text()))
-    raise EmbeddedError("not_running", f"no stack runs on {folder}; start one with `holdfast up`")
-
-
 def clear(folder: Path) -> int:
     """An empty folder for a new stack, whatever an earlier one left. Returns a descriptor that claims the folder until
     it is closed, or until this process ends.
@@ -258,7 +195,7 @@ def clear(folder: Path) -> int:
             f"{CONTAINERS} stands for the containers, which `docker compose up --wait` starts; give another folder",
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    claim = os.open(_claim_file(folder), os.O_RDWR | os.O_CREAT, 0o600)
+    claim = os.open(claim_file(folder), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         (folder / "stack.json").unlink(missing_ok=True)
@@ -280,20 +217,6 @@ def clear(folder: Path) -> int:
         os.close(claim)
         raise
     return claim
-
-
-def _claimed(folder: Path) -> bool:
-    """Whether the process that started a stack here lives."""
-    with _claim_file(folder).open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
-
-
-def _claim_file(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.lock")
 
 
 @contextmanager

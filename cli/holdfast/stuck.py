@@ -5,20 +5,18 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import quote
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from holdfast import stack
-from holdfast.clockwork import now_of
+from holdfast.addresses import SERVICES, Addresses, find
+from holdfast.asking import pages
 from holdfast.durations import duration
-from holdfast.stack import SERVICES, Addresses
-from holdfast.terminal import FolderOption, JsonOption, console, fail, get
+from holdfast.now import now_of
+from holdfast.operations import of_escrow
+from holdfast.terminal import FolderOption, JsonOption, console, fail
 from holdfast.timeline import words
-
-PAGE = 200
 
 
 class Stuck(NamedTuple):
@@ -41,7 +39,7 @@ def stuck(
     Example: holdfast saga stuck --older 2d"""
     if (age := duration(older)) is None:
         fail(f"{older!r} is no age, such as 30m, 6h or 2d")
-    addresses = stack.find(folder)
+    addresses = find(folder)
     before = now_of(addresses) - age
     found = sorted(islice((one for one in _all(addresses) if one.since <= before), most), key=lambda one: one.since)
     if as_json:
@@ -53,44 +51,20 @@ def stuck(
 
 
 def _all(addresses: Addresses) -> Iterator[Stuck]:
-    for order in _pages(addresses, "escrow", "/operator-queue", "orders"):
+    for order in pages(addresses, "escrow", "/operator-queue", "orders"):
         yield from with_operator(order)
-    for order in _pages(addresses, "escrow", "/overdue", "orders"):
+    for order in pages(addresses, "escrow", "/overdue", "orders"):
         yield overdue(order)
     for service in SERVICES:
-        for letter in _pages(addresses, service, "/dead-letters", "letters"):
+        for letter in pages(addresses, service, "/dead-letters", "letters"):
             if letter["status"] == "failed":
                 yield parked(service, letter)
 
 
-def _pages(addresses: Addresses, service: str, path: str, items: str) -> Iterator[dict[str, Any]]:
-    after = ""
-    while True:
-        page = get(addresses, service, f"{path}?limit={PAGE}{after}")
-        yield from page[items]
-        if page["next"] is None:
-            return
-        after = f"&after={quote(str(page['next']), safe='')}"
-
-
 def with_operator(order: dict[str, Any]) -> Iterator[Stuck]:
     """What an operator is asked to decide."""
-    kinds = {each["operation_id"]: each for each in order["operations"]}
-    for concern in order["concerns"]:
-        operation = concern["operation_id"]
-        about = kinds.get(operation)
-        what = f"{words(about['kind'])} of {about['amount']['text']}" if about else operation
-        to_do = (
-            f"ask the provider what became of {operation}; then POST /escrow/{order['order_id']}/operations/{operation}"
-            "/retry, or …/result with what it says (escrow, as an operator)"
-        )
-        yield Stuck(
-            order["order_id"],
-            "escrow",
-            datetime.fromisoformat(concern["since"]),
-            f"{what}: {words(concern['code'])}",
-            to_do,
-        )
+    for one in of_escrow(order):
+        yield Stuck(one.order_id, "escrow", one.since, f"{one.what}: {one.why}", one.what_to_do)
 
 
 def overdue(order: dict[str, Any]) -> Stuck:

@@ -1,18 +1,17 @@
 """`holdfast token`: a token for curl and for other programs, of the kind that the running stack believes."""
 
-import re
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
 from contracts.message import Actor, Role
-from holdfast import stack
+from holdfast.addresses import find
+from holdfast.durations import duration
 from holdfast.terminal import FolderOption, fail
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-LONGEST = 30 * 86400
-"""Seconds."""
+LONGEST = timedelta(days=30)
 
 
 def token(
@@ -25,7 +24,7 @@ def token(
     """A token of the development issuer. Example: curl -H "Authorization: Bearer $(holdfast token buyer:b-1)" …"""
     roles, id = actor_of(actor)
     seconds = _seconds(expires)
-    print(stack.find(folder).minter().token(roles, id, seconds=seconds))
+    print(find(folder).minter().token(roles, id, seconds=seconds))
 
 
 def actor_of(text: str) -> tuple[list[Role], str]:
@@ -38,8 +37,7 @@ def actor_of(text: str) -> tuple[list[Role], str]:
 
 
 def _seconds(text: str) -> int:
-    found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    seconds = int(found[1]) * UNITS[found[2]] if found else 0
-    if not 0 < seconds <= LONGEST:
+    lasting = duration(text)
+    if not lasting or lasting > LONGEST:
         fail(f"{text!r} is no time until a token expires, such as 15m, 1h or 7d; 30 days at most")
-    return seconds
+    return int(lasting.total_seconds())

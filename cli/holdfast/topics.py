@@ -7,8 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.message import PARTITIONS
 from contracts.registry import TOPICS, dead_letter_topic
-from holdfast.embedded import EmbeddedError
-from runtime.provision import Unprovisioned, make_topics
+from holdfast.embedded.errors import EmbeddedError
 
 OWNERS = ("orders", "escrow", "deposits", "disputes", "identity", "payments", "carrier")
 """Who parks messages: the five services, and the two simulators."""
@@ -18,6 +17,8 @@ ALL = (*TOPICS, *(dead_letter_topic(owner) for owner in OWNERS))
 
 async def provision(client: Mapping[str, Any], topics: Sequence[str] = ALL) -> list[str]:
     """Makes the topics that are missing, and returns them once every partition has a leader."""
+    from runtime.provision import Unprovisioned, make_topics  # most only want to know the names of topics
+
     admin = AIOKafkaAdminClient(**client)
     await admin.start()
     try:

@@ -11,12 +11,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from holdfast import stack
+from holdfast.addresses import Addresses, find
+from holdfast.asking import get
 from holdfast.flows import Flow, flows
 from holdfast.interrupts import run
 from holdfast.observed import SAMPLE, Compared, compared, declared, sampled
-from holdfast.stack import Addresses
-from holdfast.terminal import FolderOption, JsonOption, console, fail, get
+from holdfast.terminal import FolderOption, JsonOption, console, fail
 
 EVERY = 2.0
 """Seconds between two looks."""
@@ -34,7 +34,7 @@ def show_flows(
     Example: holdfast flows --watch"""
     if watch and as_json:
         fail("--watch is for people and --json for programs; ask again and again instead")
-    addresses = stack.find(folder)
+    addresses = find(folder)
     if watch:
         with Live(_look(addresses, observed), console=console, auto_refresh=False) as live:
             while True:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast import stack
-from holdfast.stack import Addresses
+from holdfast.addresses import CONTAINERS, Addresses, find
 from tests.containers.docker import compose
 
 HERE = Path(__file__).parent
@@ -25,7 +24,7 @@ def addresses() -> Iterator[Addresses]:
     if not was_up:
         compose("up", "--wait")
     try:
-        yield stack.find(stack.CONTAINERS)
+        yield find(CONTAINERS)
     finally:
         if not was_up:
             compose("down", "-v")

@@ -9,9 +9,9 @@ import httpx
 import jwt
 import pytest
 
-from holdfast.clockwork import clock_of
+from holdfast.addresses import SERVICES, SIMULATORS, Addresses
 from holdfast.compose import ISSUER_PORT, OWNERS
-from holdfast.stack import SERVICES, SIMULATORS, Addresses
+from holdfast.now import clock_of
 from tests.containers.docker import ROOT, compose
 
 PROGRAMS = (*OWNERS, "issuer")

@@ -16,8 +16,8 @@ from aiokafka.errors import (
 
 from contracts.registry import dead_letter_topic
 from holdfast.acls import ADMIN, OPERATOR, of_holdfast
+from holdfast.addresses import Addresses
 from holdfast.compose import OWNERS, secrets_folder
-from holdfast.stack import Addresses
 from runtime.provision import Kind, Operation, Right, grant, granted, provision
 
 Client = Callable[[str], Mapping[str, Any]]

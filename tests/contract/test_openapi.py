@@ -15,8 +15,9 @@ import jsonschema
 import pytest
 
 from contracts.message import Role
+from holdfast.addresses import SERVICES
 from holdfast.replay.run import read_file, replay
-from holdfast.stack import SERVICES, Stack
+from holdfast.stack import Stack
 from tests.e2e.conftest import START
 
 ROOT = Path(__file__).parents[2]

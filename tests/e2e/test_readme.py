@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.stack import PORTS, Stack
+from holdfast.addresses import PORTS
+from holdfast.stack import Stack
 from tests.e2e.conftest import START
 
 README = Path(__file__).parents[2] / "README.md"

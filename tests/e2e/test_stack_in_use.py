@@ -13,8 +13,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from holdfast import stack as stacks
+from holdfast.addresses import SERVICES
 from holdfast.replay.reader import COLUMNS
-from holdfast.stack import SERVICES, Stack
+from holdfast.stack import Stack
 from tests.chaos.check import members
 from tests.e2e.conftest import START
 from tests.waiting import eventually

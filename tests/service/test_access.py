@@ -23,9 +23,10 @@ import httpx
 import jwt
 import pytest
 
+from holdfast.addresses import SERVICES
 from holdfast.clockwork import Clockwork
 from holdfast.embedded.ports import free_port
-from holdfast.stack import SERVICES, Stack
+from holdfast.stack import Stack
 from runtime.http import MAX_BODY_BYTES
 from runtime.issuer_keys import UNKNOWN_EVERY
 from runtime.settings import DEVELOPMENT_ISSUER

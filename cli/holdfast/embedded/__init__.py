@@ -1,32 +1,22 @@
 """Real PostgreSQL and real Kafka of our own, from packages: no Docker, no Java and no database need be installed."""
 
-from __future__ import annotations
-
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from holdfast.embedded.errors import EmbeddedError, ServerFailed
-from holdfast.embedded.kafka import Kafka
-from holdfast.embedded.postgres import Postgres
-from holdfast.interrupts import held_back
+
+if TYPE_CHECKING:
+    from holdfast.embedded.both import start_servers
+    from holdfast.embedded.kafka import Kafka
+    from holdfast.embedded.postgres import Postgres
 
 __all__ = ["EmbeddedError", "Kafka", "Postgres", "ServerFailed", "start_servers"]
 
+_WHERE = {"Kafka": "kafka", "Postgres": "postgres", "start_servers": "both"}
 
-def start_servers(
-    folder: Path, *, postgres_port: int | None = None, kafka_port: int | None = None
-) -> tuple[Postgres, Kafka]:
-    """Start both at once, on `folder`/postgres and `folder`/kafka. When one fails, the other is stopped."""
-    with ThreadPoolExecutor(2) as pool:
-        with held_back():
-            starting = (
-                pool.submit(Postgres.start, folder / "postgres", port=postgres_port),
-                pool.submit(Kafka.start, folder / "kafka", port=kafka_port),
-            )
-        try:
-            return starting[0].result(), starting[1].result()
-        except BaseException:
-            for one in starting:
-                if one.exception() is None:
-                    one.result().stop()
-            raise
+
+def __getattr__(name: str) -> Any:
+    """The servers are imported by those who start some; most only want to know what can go wrong."""
+    if name in _WHERE:
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.embedded.errors import EmbeddedError
+from holdfast.places import home
 
 LOCK = Path(__file__).with_name("kafka-jars.lock")
 # Each is resolved by itself: resolved together, the version table of the second would override what the first needs.
@@ -35,14 +35,6 @@ class Jar:
     @property
     def file_name(self) -> str:
         return f"{self.artifact}-{self.version}.jar"
-
-
-def home() -> Path:
-    """Where fetched files and servers' data are kept: `$HOLDFAST_HOME`, else `.holdfast` in the project."""
-    if chosen := os.environ.get("HOLDFAST_HOME"):
-        return Path(chosen).absolute()
-    project = Path(__file__).resolve().parents[3]
-    return (project if (project / "pyproject.toml").exists() else Path.cwd()) / ".holdfast"
 
 
 def locked(lock: Path = LOCK) -> list[Jar]:

@@ -26,11 +26,11 @@ from contracts.identity import OpenAccount
 from contracts.message import Actor, Command, Role
 from contracts.orders import CancelOrder, ConfirmReceipt, PaymentMethod, ShipOrder
 from contracts.partition import partition_of
+from holdfast.addresses import Addresses
 from holdfast.clockwork import Clockwork
 from holdfast.replay.actions import Action, Deliver, actions_of, appeal_of
 from holdfast.replay.reader import Plan
 from holdfast.replay.watch import Watch
-from holdfast.stack import Addresses
 from runtime.ids import new_id
 
 WINDOW = timedelta(hours=1)

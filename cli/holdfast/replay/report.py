@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx
 from rich.console import Console
-from rich.table import Table
 
+from holdfast.addresses import Addresses
 from holdfast.flows import Flow
+from holdfast.money import show_proofs
 from holdfast.replay.driver import Played
 from holdfast.replay.reader import BadRow, Plan
-from holdfast.stack import Addresses
+from holdfast.terminal import titled
 from holdfast.watching import drawn
 
 FINAL = ("released", "refunded", "settled", "charged_back", "mixed", "cancelled")
@@ -175,23 +176,23 @@ def show(report: Report, console: Console) -> None:
     """The report for people."""
     played = report.played
     if report.bad_rows:
-        table = _table("Rows left out", "line", "column", "reason")
+        table = titled("Rows left out", "line", "column", "reason")
         for row in report.bad_rows[:20]:
             table.add_row(str(row.line), row.column, row.reason)
         console.print(table)
         if len(report.bad_rows) > 20:
             console.print(f"… and {len(report.bad_rows) - 20} more rows (all of them with --json)")
-    table = _table(f"{report.orders} orders by final state", "state", "orders")
+    table = titled(f"{report.orders} orders by final state", "state", "orders")
     for state, count in report.states.items():
         table.add_row(state.replace("_", " "), str(count))
     console.print(table)
-    table = _table("What the timers did by themselves", "what", "times")
+    table = titled("What the timers did by themselves", "what", "times")
     for key, words in BY_THEMSELVES.items():
         if played.by_themselves[key]:
             table.add_row(words, str(played.by_themselves[key]))
     console.print(table)
     _show_refusals(played, console)
-    table = _table("Time in each state", "state", "orders", "median", "longest")
+    table = titled("Time in each state", "state", "orders", "median", "longest")
     for stage in report.stages:
         table.add_row(stage["stage"], str(stage["orders"]), _span(stage["median_hours"]), _span(stage["longest_hours"]))
     console.print(table)
@@ -208,37 +209,13 @@ def show(report: Report, console: Console) -> None:
 def _show_refusals(played: Played, console: Console) -> None:
     if not played.refusals:
         return
-    table = _table(f"{len(played.refusals)} attempts refused", "tried", "code", "times", "first", "what was said")
+    table = titled(f"{len(played.refusals)} attempts refused", "tried", "code", "times", "first", "what was said")
     groups = Counter((refusal.action, refusal.code) for refusal in played.refusals)
     for (action, code), count in groups.most_common():
         first = next(one for one in played.refusals if (one.action, one.code) == (action, code))
         table.add_row(action, code, str(count), first.order_id, first.reason)
     console.print(table)
     console.print(f"{played.offered_again} parcels were offered again once the funds were secured")
-
-
-def show_proofs(proofs: dict[str, dict[str, Any]], console: Console) -> None:
-    """The proof of money of each ledger."""
-    for service, proof in proofs.items():
-        table = _table(f"Proof of money: {service}", "currency", "sum of all accounts", "where it lies (minor units)")
-        for currency in proof["currencies"]:
-            places = ", ".join(f"{place} {amount}" for place, amount in currency["places"].items() if amount)
-            table.add_row(currency["currency"], str(currency["sum"]), places)
-        console.print(table)
-        if proof["ok"]:
-            console.print(
-                f"[green]proved[/]: {proof['transfers']} transfers over {proof['accounts']} accounts sum to zero, "
-                f"every balance is the sum of its entries, every unit of {proof['orders']} orders is accounted for"
-            )
-        else:
-            console.print(f"[red]not proved[/]: {proof['findings'][:5]}")
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column)
-    return table
 
 
 def _span(hours: float) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import httpx
 
+from holdfast.addresses import Addresses
 from holdfast.flows import flows
 from holdfast.replay.driver import Driver, Progress
 from holdfast.replay.reader import BadRow, Plan, later, read
 from holdfast.replay.report import Report, gather
 from holdfast.replay.watch import Watch
-from holdfast.stack import Addresses
 
 LEAD = timedelta(hours=1)
 """How long before the first order the clock starts, for sellers and buyers to be introduced."""

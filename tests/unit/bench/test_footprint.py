@@ -4,7 +4,7 @@ import pytest
 
 from bench.footprint import Footprint, Growth, Table, growths, later_half, per_hour
 from bench.measures.steady import memory, space
-from holdfast.stack import SERVICES
+from holdfast.addresses import SERVICES
 
 KB, MB = 1_000, 1_000_000
 

@@ -6,7 +6,7 @@ from contracts.message import is_command
 from contracts.registry import TOPICS, dead_letter_topic
 from holdfast import pictures
 from holdfast.acls import ADMIN, BROKER, FILE, OPERATOR, of_holdfast, rights, text
-from holdfast.documents import SERVICES
+from holdfast.tables import SERVICES
 from runtime.decision import Service
 from runtime.provision import Kind, Operation, Right
 from simulators.payments.service import over_http

@@ -11,9 +11,9 @@ import pytest
 from aiokafka import TopicPartition
 
 from holdfast import clockwork
+from holdfast.addresses import SERVICES, SIMULATORS, Addresses
 from holdfast.clockwork import Clockwork, as_one
 from holdfast.embedded import EmbeddedError
-from holdfast.stack import SERVICES, SIMULATORS, Addresses
 from holdfast.teller import Progress, Silent
 from runtime.clock import VirtualClock
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from holdfast import stack
+from holdfast.addresses import Addresses
 from holdfast.embedded.ports import free_port
-from holdfast.stack import Addresses
 from runtime.tokens import Minter
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "marketplace.csv"
@@ -71,7 +71,9 @@ def test_a_service_that_does_not_answer_is_told(up: Path) -> None:
     assert "does not answer" in refused("dlq", "show", "escrow:7", "--folder", up)
 
 
-@pytest.mark.parametrize("module", ["httpx", "typer", "msgspec", "aiokafka", "pydantic", "holdfast.clockwork"])
+@pytest.mark.parametrize(
+    "module", ["httpx", "typer", "aiokafka", "pydantic", "contracts.registry", "holdfast.observed"]
+)
 def test_ctrl_c_while_the_rest_is_imported_ends_it_in_one_line(module: str) -> None:
     """The interpreter tells what it imports, and is interrupted right behind one of these."""
     started = subprocess.Popen(

@@ -55,7 +55,7 @@ def test_an_operator_is_told_which_operation_waits_and_where_to_decide() -> None
     known = {"operation_id": "o-1/refund/1", "kind": "refund", "amount": {"text": "15.00 EUR"}}
     (one,) = stuck.with_operator({"order_id": "o-1", "concerns": [concern], "operations": [known]})
     assert (one.id, one.since, one.why) == ("o-1", SINCE, "refund of 15.00 EUR: provider failed")
-    assert "/escrow/o-1/operations/o-1/refund/1/retry" in one.what_to_do
+    assert "holdfast operations retry o-1 o-1/refund/1" in one.what_to_do
 
 
 def test_a_parked_key_and_a_passed_deadline_are_stuck_too() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast import stack
+from holdfast import addresses, stack
+from holdfast.addresses import Addresses
 from holdfast.embedded import EmbeddedError
-from holdfast.stack import Addresses
 from tests.waiting import eventually
 
 ADDRESSES = Addresses(1, "postgres", "kafka", "real", {"orders": "http://127.0.0.1:1"}, {})
@@ -37,10 +37,10 @@ def test_a_stack_is_found_while_its_starter_lives_and_not_after(tmp_path: Path) 
     folder = tmp_path / "run"
     claim = stack.clear(folder)
     told(folder)
-    assert stack.find(folder) == ADDRESSES
+    assert addresses.find(folder) == ADDRESSES
     os.close(claim)
     with pytest.raises(EmbeddedError) as refused:
-        stack.find(folder)
+        addresses.find(folder)
     assert refused.value.code == "not_running"
 
 

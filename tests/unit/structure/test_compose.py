@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from holdfast.acls import ADMIN, BROKER, OPERATOR
+from holdfast.addresses import PORTS, SERVICES, SIMULATORS
 from holdfast.compose import ISSUER_PORT, KAFKA_PORT, POSTGRES_PORT, make
-from holdfast.stack import PORTS, SERVICES, SIMULATORS
 
 ROOT = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
