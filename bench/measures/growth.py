@@ -23,7 +23,7 @@ from bench.verbs import answers
 IDS = ("M4",)
 SAMPLE = 1_000
 GOAL_PERCENT = 15.0
-DISK_SHARE = 0.6
+DISK_SHARE = 0.4
 """Of the free disk, what tables may take: the write-ahead log, Kafka and the proof's sorting need room too."""
 
 
