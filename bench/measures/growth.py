@@ -49,7 +49,6 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     orders = setting.orders or setting.by_length(2_000, 5_000, 20_000)
     repeats = setting.repeats or setting.by_length(1, 2, 3)
     found: list[Grown] = []
-    asked: list[Result] = []
     with setting.system("growth", orders) as (system, mix):
         empty, first, copies = asyncio.run(preload.sizes(system.postgres)), system.orders, 0
         setting.say(f"{SAMPLE} orders to copy later")
@@ -69,7 +68,7 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
             found.append(measured(setting, system, mix, orders, repeats, copies * SAMPLE))
             if wrong := asyncio.run(preload.proof_findings(system.postgres)):
                 raise BenchFailed("ledger_not_clean", f"the books do not add up: {'; '.join(wrong[:3])}")
-            asked += answers(system, f"ord-{system.runs}-{0:08d}", found[-1].present)
+        asked = list(answers(system, f"ord-{system.runs}-{0:08d}", found[-1].present))
     yield from growth(found, empty, first, wanted=sizes[-1])
     yield from asked
 
