@@ -299,3 +299,11 @@ def in_state(status: Status) -> World:
     world = given(*TO_STATE[status])
     assert world.order.status is status
     return world
+
+
+def nothing_happens(world: World, message: Message | TimeUp) -> str:
+    """Takes the message, checks that it had no effect at all, and returns its note or code."""
+    before = dict(world.states)
+    then = world.when(message)
+    assert (world.states, then.messages, then.timers) == (before, [], {})
+    return then.code if isinstance(then.result, Refusal) else then.note
