@@ -42,8 +42,6 @@ _TARGETS_BY_TYPE: Mapping[str, tuple[str, ...]] = {
     **{event.CE_TYPE: (ORDERS, ESCROW, DEPOSITS) for event in _TO_ALL_THAT_ASK},
 }
 _REFUND_TYPES = frozenset(event.CE_TYPE for event in (payments.RefundSucceeded, payments.RefundFailed))
-_RETURNS = "return-"
-"""How refunds are named that orders asks for: of money that did not pay its order. All others are escrow's."""
 _PURPOSE_TYPES = frozenset(event.CE_TYPE for event in _BY_PURPOSE)
 
 
@@ -81,7 +79,7 @@ def targets_of(row: OutboxRow) -> tuple[str, ...]:
     event_type = _type_of(row)
     if event_type in _PURPOSE_TYPES:
         return (_PURPOSE_TARGET[_read_purpose(row.value).purpose],)
-    if event_type in _REFUND_TYPES and _read_name(row.value).operation_id.startswith(_RETURNS):
+    if event_type in _REFUND_TYPES and _read_name(row.value).operation_id.startswith(payments.RETURNS):
         return (ORDERS,)
     return _TARGETS_BY_TYPE.get(event_type, ())
 

@@ -10,6 +10,19 @@ from contracts.message import Code, Command, Event, Id, Refusal
 from contracts.money import Price
 from contracts.orders import PaymentMethod
 
+RETURNS = "return-"
+"""How ids of refunds begin that give back a payment which did not pay its order; all others begin otherwise."""
+
+
+def return_operation(payment: str, attempt: int) -> str:
+    """Names the nth try to give a payment back. Never change this format: the provider knows past refunds by it."""
+    return f"{RETURNS}{payment}-{attempt}"
+
+
+def returned_payment(operation_id: str) -> str | None:
+    """The payment that a refund of this id gives back; None for every other refund."""
+    return operation_id.removeprefix(RETURNS).rpartition("-")[0] if operation_id.startswith(RETURNS) else None
+
 
 class Purpose(StrEnum):
     """What a payment in is for."""

@@ -6,12 +6,13 @@ by what they are about; then reference and amount tell which entry is which.
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from contracts.money import Money
+from contracts.payments import returned_payment
 from contracts.statement import EntryKind, Statement, StatementEntry
 
 T = TypeVar("T")
@@ -29,6 +30,8 @@ class Cause(StrEnum):
     DUPLICATED_IN_STATEMENT = "duplicated_in_statement"
     UNKNOWN_REFERENCE = "unknown_reference"
     IN_TRANSIT = "in_transit"
+    SURPLUS_RECEIVED = "surplus_received"
+    SURPLUS_RETURNED = "surplus_returned"
 
 
 WHAT_TO_DO: Mapping[Cause, str] = {
@@ -43,12 +46,15 @@ WHAT_TO_DO: Mapping[Cause, str] = {
     Cause.DUPLICATED_IN_STATEMENT: "one operation moves money once: ask the provider for a corrected statement",
     Cause.UNKNOWN_REFERENCE: "no order and no seller of this reference is known: ask the provider whose money it is",
     Cause.IN_TRANSIT: "wait: the provider did it and its answer is still to come; it is asked for by itself",
+    Cause.SURPLUS_RECEIVED: "nothing: it did not pay its order, so it never stood in the book, and was sent back",
+    Cause.SURPLUS_RETURNED: "nothing: it sends back what did not pay its order and never stood in the book",
 }
 
 INCOMING = frozenset({EntryKind.PAYMENT, EntryKind.CHARGEBACK_REVERSAL})
 
 # Of these the provider's entry names the payment they are about, so one id may stand for several.
 _BANKS = frozenset({EntryKind.CHARGEBACK, EntryKind.CHARGEBACK_REVERSAL})
+_SURPLUS = frozenset({Cause.SURPLUS_RECEIVED, Cause.SURPLUS_RETURNED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +84,16 @@ class Asked:
 class Booked:
     """What the book knows: the `movements` of the day; for entries not found there, open ones of other days
     (`elsewhere`), the operations not `asked`-and-answered, and which `references` exist at all; for movements not found
-    in the statement, open entries of other days' statements (`stated_elsewhere`)."""
+    in the statement, open entries of other days' statements (`stated_elsewhere`); and those that no book has
+    (`unbooked_elsewhere`). What did not pay an order is told by the book `of_orders` alone."""
 
     movements: Sequence[Movement] = ()
     elsewhere: Sequence[Movement] = ()
     asked: Sequence[Asked] = ()
     references: frozenset[str] = frozenset()
     stated_elsewhere: Sequence[StatementEntry] = ()
+    unbooked_elsewhere: Sequence[StatementEntry] = ()
+    of_orders: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +141,13 @@ def unmatched(statement: Statement, movements: Sequence[Movement]) -> tuple[list
 
 
 def totals(statement: Statement, booked: Booked, found: Iterable[Difference]) -> tuple[Total, ...]:
-    """By currency. Entries of unknown reference are left out: they may be another book's."""
+    """By currency. Entries of unknown reference are left out, as they may be another book's, and so is what came and
+    went without having paid an order."""
     strangers = {each.reference for each in found if each.cause is Cause.UNKNOWN_REFERENCE}
+    surplus = {(each.kind, each.operation_id) for each in found if each.cause in _SURPLUS}
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for entry in statement.entries:
-        if entry.reference in strangers:
+        if entry.reference in strangers or (entry.kind, entry.operation_id) in surplus:
             continue
         sums[entry.amount.currency][0] += signed(entry.kind, entry.amount)
         sums[entry.amount.currency][2] += 1
@@ -171,7 +182,47 @@ def _compared(statement: Statement, booked: Booked) -> tuple[list[Difference], l
         else:
             known = entry.reference in booked.references
             found.append(_stated(Cause.MISSING_IN_BOOK if known else Cause.UNKNOWN_REFERENCE, entry))
+    if booked.of_orders:
+        found = _explained(found, booked.unbooked_elsewhere)
     return found, list(_only_booked(match.left(), booked.stated_elsewhere))
+
+
+def _explained(found: Sequence[Difference], elsewhere: Iterable[StatementEntry]) -> list[Difference]:
+    """What the book does not know because it never paid an order, which may never have come to the book: payments that
+    a refund sends back, and these refunds. A refund without such a payment, or a second one of it, stays what it is."""
+    missing = [each for each in found if each.cause in (Cause.MISSING_IN_BOOK, Cause.UNKNOWN_REFERENCE)]
+    both = [*missing, *(_stated(Cause.MISSING_IN_BOOK, entry) for entry in elsewhere)]
+    payments = _Pool(
+        (each for each in both if each.kind is EntryKind.PAYMENT),
+        lambda each: (each.reference, each.operation_id),
+        lambda each: (each.reference, _amount(each.stated)),
+    )
+    why: dict[Difference, Difference] = {}
+    refunds = (each for each in both if each.kind is EntryKind.REFUND)
+    for refund in sorted(refunds, key=lambda each: (each.stated_at, each.operation_id)):
+        if (payment_id := returned_payment(refund.operation_id or "")) is None:
+            continue
+        # The book knows a payment by its order and amount alone, so it may have taken the one for the other.
+        payment = payments.by_name((refund.reference, payment_id)) or payments.by_subject(
+            (refund.reference, _amount(refund.stated))
+        )
+        if payment is not None:
+            why[payment] = replace(payment, cause=Cause.SURPLUS_RECEIVED)
+            why[refund] = _returned(refund, payment)
+    return [why.get(each, each) for each in found]
+
+
+def _returned(refund: Difference, payment: Difference) -> Difference:
+    assert refund.stated and payment.stated
+    if refund.stated == payment.stated:
+        return replace(refund, cause=Cause.SURPLUS_RETURNED)
+    same = refund.stated.currency == payment.stated.currency
+    cause = Cause.AMOUNT_DIFFERS if same else Cause.CURRENCY_DIFFERS
+    return replace(refund, cause=cause, booked=payment.stated, booked_at=payment.stated_at)
+
+
+def _amount(money: Money | None) -> Hashable:
+    return money and (money.amount, money.currency)
 
 
 def _same(entry: StatementEntry) -> Hashable:

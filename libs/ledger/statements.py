@@ -39,12 +39,14 @@ FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9000, 1, 1)
 class BookOf:
     """What is a service's own about its book. `clearing`: the owner of its clearing accounts. `table`: its aggregates,
     whose ids are what entries refer to. `operation_of(transfer id, reference)` reads the operation out of a transfer's
-    id, None where it names none. `asked(state as JSON)`: the aggregate's operations without an answer."""
+    id, None where it names none. `asked(state as JSON)`: the aggregate's operations without an answer. `of_orders`:
+    whether payments of orders are its own."""
 
     clearing: str
     table: str
     operation_of: Callable[[str, str], str | None]
     asked: Callable[[str], Iterable[Asked]]
+    of_orders: bool
 
 
 # Lines of one payment are separate transfers of one cause.
@@ -241,6 +243,8 @@ async def _booked(connection: asyncpg.Connection, statement: Statement, book: Bo
         asked=await _asked(connection, [each for row in states for each in book.asked(row["state"])]),
         references=frozenset(row["id"] for row in states),
         stated_elsewhere=[_entry(row) for row in opened if row["stated"] is not None],
+        unbooked_elsewhere=[_entry(row) for row in opened if row["booked"] is None],
+        of_orders=book.of_orders,
     )
 
 

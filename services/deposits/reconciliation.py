@@ -29,4 +29,4 @@ def asked(state: str) -> Iterator[Asked]:
         )
 
 
-BOOK = BookOf(clearing=PROVIDER, table="deposits", operation_of=operation_of, asked=asked)
+BOOK = BookOf(clearing=PROVIDER, table="deposits", operation_of=operation_of, asked=asked, of_orders=False)

@@ -36,4 +36,4 @@ def asked(state: str) -> Iterator[Asked]:
             yield Asked(_KIND[each.kind], order.order_id, each.id, amount)
 
 
-BOOK = BookOf(clearing=PROVIDER, table="escrow", operation_of=operation_of, asked=asked)
+BOOK = BookOf(clearing=PROVIDER, table="escrow", operation_of=operation_of, asked=asked, of_orders=True)

@@ -17,7 +17,14 @@ from contracts.escrow import (
     RefundStarted,
 )
 from contracts.orders import CancelOrder, ConfirmReceipt, PayOrder, PlaceOrder, ReturnPayment, ShipOrder
-from contracts.payments import OperationNotFound, PaymentDeclined, PaymentSucceeded, RefundFailed, RefundSucceeded
+from contracts.payments import (
+    OperationNotFound,
+    PaymentDeclined,
+    PaymentSucceeded,
+    RefundFailed,
+    RefundSucceeded,
+    returned_payment,
+)
 from orders.address import SetShippingAddress
 from orders.addresses import set_address
 from orders.cancellation import cancel
@@ -35,14 +42,14 @@ from orders.settlement import (
     refund_started,
     under_review,
 )
-from orders.surplus import RETURNS, not_returned, return_not_found, return_once_more, returned
+from orders.surplus import not_returned, return_not_found, return_once_more, returned
 from orders.tracking import came_back, lost, progressed
 from runtime.decision import Look, Outcome, TimeUp
 
 
 def operation_not_found(order: Order, event: OperationNotFound, now: datetime) -> Outcome[Order]:
     """The provider never saw a payment, or a refund of ours."""
-    ours = event.operation_id.startswith(RETURNS)
+    ours = returned_payment(event.operation_id) is not None
     return (return_not_found if ours else payment_not_found)(order, event, now)
 
 

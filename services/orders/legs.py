@@ -11,7 +11,8 @@ import msgspec
 
 from contracts.escrow import Outcome as LineOutcome
 from contracts.message import Role
-from orders.order import UNPAID, Line, Order, Status, Surplus, payment_operation, return_operation
+from contracts.payments import return_operation
+from orders.order import UNPAID, Line, Order, Status, Surplus, payment_operation
 from orders.policy import policy_of, refund_time
 from orders.tracking import expected_arrival
 from orders.waiting import waits

@@ -15,6 +15,7 @@ from contracts.escrow import Why
 from contracts.message import Actor, Role
 from contracts.money import Money
 from contracts.orders import CancelReason, Fault, HeldLine, NotTaken, PaymentMethod
+from contracts.payments import return_operation
 
 ORDERS: Final = Actor(id="orders", role=Role.SERVICE)
 """Who asks when the service itself asks others."""
@@ -215,11 +216,6 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
 def payment_operation(order_id: str, attempt: int) -> str:
     """Names the order's nth payment for ever. Never change this format: the provider knows past payments by it."""
     return f"pay-{order_id}-{attempt}"
-
-
-def return_operation(payment: str, attempt: int) -> str:
-    """Names the nth try to send a payment back. Never change this format, for the same reason."""
-    return f"return-{payment}-{attempt}"
 
 
 def amount_due(order: Order) -> Money:

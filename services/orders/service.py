@@ -22,6 +22,7 @@ from contracts.orders import (
     ShipOrder,
 )
 from contracts.payments import (
+    RETURNS,
     OperationNotFound,
     PaymentDeclined,
     PaymentSucceeded,
@@ -35,7 +36,6 @@ from orders.order import Order
 from orders.quotes import Issued, decide_quote
 from orders.registers import Person, Seller, decide_person, decide_seller
 from orders.repository import Addresses
-from orders.surplus import RETURNS
 from runtime.decision import Aggregate, Column, Ref, Service, to
 
 

@@ -18,17 +18,16 @@ from contracts.payments import (
     RefundFailed,
     RefundPayment,
     RefundSucceeded,
+    return_operation,
+    returned_payment,
 )
-from orders.order import ORDERS, Order, Surplus, amount_due, record, return_operation
+from orders.order import ORDERS, Order, Surplus, amount_due, record
 from orders.policy import policy_of
 from orders.rules import not_found, takes_part
 from runtime.decision import Outcome, Refused, Timer
 
 SEND_BACK: Final = "send_back"
 """Name of the timer that looks after money on its way back."""
-
-RETURNS: Final = "return-"
-"""How the names of our refunds begin; escrow's begin otherwise."""
 
 
 def give_back(
@@ -151,7 +150,7 @@ def _not_taken(order: Order, event: PaymentSucceeded, why: NotTaken) -> PaymentN
 
 
 def _named(order: Order, operation: str) -> Surplus | None:
-    payment = operation.removeprefix(RETURNS).rpartition("-")[0]
+    payment = returned_payment(operation)
     return next((each for each in order.surplus if each.operation_id == payment), None)
 
 

@@ -225,6 +225,29 @@ async def test_an_invented_payment_of_an_order_that_was_paid_on_a_day_that_agree
     assert causes(await post(http, [invented], DAY + ONE_DAY)) == [("missing_in_book", "ord-1")]
 
 
+async def test_money_that_did_not_pay_its_order_is_explained_by_its_return_on_a_later_day(
+    http: httpx.AsyncClient,
+) -> None:
+    """E4: ord-1 was paid twice; ord-9 was cancelled before its payment came, so escrow never heard of it."""
+    await life(http, "ord-1", State.FUNDED)
+    twice = entry(EntryKind.PAYMENT, "pay-ord-1-2", "ord-1", 10_000)
+    late = entry(EntryKind.PAYMENT, "pay-ord-9-1", "ord-9", 500)
+    day = [paid("ord-1"), twice, late]
+    assert causes(await post(http, day)) == [("missing_in_book", "ord-1"), ("unknown_reference", "ord-9")]
+    # when the next day's statement has both returns
+    returns = [
+        entry(EntryKind.REFUND, "return-pay-ord-1-2-1", "ord-1", 10_000),
+        entry(EntryKind.REFUND, "return-pay-ord-9-1-1", "ord-9", 500),
+    ]
+    next_day = await post(http, returns, DAY + ONE_DAY)
+    assert causes(next_day) == [("surplus_returned", "ord-1"), ("surplus_returned", "ord-9")]
+    # then the first day is explained too, and nothing of it is part of the totals
+    again = await post(http, day)
+    assert causes(again) == [("surplus_received", "ord-1"), ("surplus_received", "ord-9")]
+    assert [(each["stated"], each["booked"], each["entries"]) for each in again["totals"]] == [(10_000, 10_000, 1)]
+    assert next_day["totals"] == []
+
+
 async def test_deposits_compare_their_own_payments(database: str) -> None:
     async with served(database, DEPOSITS, DEPOSITS_API, Path(deposits.__file__).parent) as http:
         came = Transfer(

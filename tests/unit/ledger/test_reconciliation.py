@@ -1,6 +1,8 @@
 """A statement against the book, pure: every kind of difference has its cause, and nothing else is one."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -165,3 +167,80 @@ def test_as_many_differences_as_were_made(
     assert len(found) == len(gone) + invented
     entries, left = unmatched(stated, book)
     assert (len(entries), len(left)) == (invented, len(gone))
+
+
+def test_money_that_did_not_pay_its_order_and_was_sent_back() -> None:
+    """E3, E4: a payment too late or made twice never stands in the book, and neither does its return."""
+    book = Booked([moved(PAYMENT, None)], references=KNOWN)
+    day = statement(entry(PAYMENT, "pay-o-1-1"), entry(PAYMENT, "pay-o-1-2"), entry(REFUND, "return-pay-o-1-2-1"))
+
+    found = differences(day, book)
+
+    assert [(each.operation_id, each.cause) for each in found] == [
+        ("pay-o-1-2", Cause.SURPLUS_RECEIVED), ("return-pay-o-1-2-1", Cause.SURPLUS_RETURNED),
+    ]  # fmt: skip
+    (total,) = totals(day, book, found)
+    assert (total.stated, total.booked, total.entries) == (1000, 1000, 1)
+
+
+def test_the_book_may_have_taken_the_payment_that_went_back_for_the_one_that_stayed() -> None:
+    book = Booked([moved(PAYMENT, None)], references=KNOWN)
+    day = statement(entry(PAYMENT, "pay-o-1-1"), entry(PAYMENT, "pay-o-1-2"), entry(REFUND, "return-pay-o-1-1-1"))
+
+    assert causes(day, book) == [Cause.SURPLUS_RECEIVED, Cause.SURPLUS_RETURNED]
+
+
+def test_a_return_on_another_day_explains_the_payment_and_the_payment_the_return() -> None:
+    payment, sent_back = entry(PAYMENT, "pay-o-1-2"), entry(REFUND, "return-pay-o-1-2-3")
+    known = Booked(references=KNOWN)
+
+    assert causes(statement(payment), replace(known, unbooked_elsewhere=[sent_back])) == [Cause.SURPLUS_RECEIVED]
+    assert causes(statement(sent_back), replace(known, unbooked_elsewhere=[payment])) == [Cause.SURPLUS_RETURNED]
+
+
+def test_surplus_of_an_order_that_never_came_to_the_book_is_told_by_the_book_of_orders_alone() -> None:
+    day = statement(entry(PAYMENT, "pay-o-9-1", "o-9"), entry(REFUND, "return-pay-o-9-1-1", "o-9"))
+
+    assert causes(day, Booked(references=KNOWN)) == [Cause.SURPLUS_RECEIVED, Cause.SURPLUS_RETURNED]
+    assert causes(day, Booked(references=KNOWN, of_orders=False)) == [Cause.UNKNOWN_REFERENCE] * 2
+
+
+def test_a_return_of_what_never_came_or_came_for_the_order_or_went_back_before_is_missing_in_the_book() -> None:
+    sent_back = entry(REFUND, "return-pay-o-1-2-1")
+    assert causes(statement(sent_back), Booked(references=KNOWN)) == [Cause.MISSING_IN_BOOK]
+
+    paid = statement(entry(PAYMENT, "pay-o-1-2"), sent_back)
+    assert causes(paid, Booked([moved(PAYMENT, None)], references=KNOWN)) == [Cause.MISSING_IN_BOOK]
+
+    again = entry(REFUND, "return-pay-o-1-2-2", at=NOON + timedelta(hours=1))
+    twice = statement(entry(PAYMENT, "pay-o-1-2"), again, sent_back)
+    assert causes(twice, Booked(references=KNOWN)) == [
+        Cause.SURPLUS_RECEIVED, Cause.MISSING_IN_BOOK, Cause.SURPLUS_RETURNED,
+    ]  # fmt: skip
+
+
+def test_more_or_less_sent_back_than_came_is_a_difference() -> None:
+    known = Booked(references=KNOWN)
+    came, less = entry(PAYMENT, "pay-o-1-2"), entry(REFUND, "return-pay-o-1-2-1", amount=euros(900))
+
+    _, wrong = differences(statement(came, less), known)
+
+    assert (wrong.cause, wrong.stated, wrong.booked) == (Cause.AMOUNT_DIFFERS, euros(900), euros(1000))
+    dollars = entry(REFUND, "return-pay-o-1-2-1", amount=euros(1000, "USD"))
+    assert causes(statement(came, dollars), known) == [Cause.SURPLUS_RECEIVED, Cause.CURRENCY_DIFFERS]
+
+
+@given(st.lists(st.integers(1, 3), max_size=6), st.randoms(use_true_random=False))
+def test_what_is_sent_back_once_is_explained_in_whatever_order_it_is_stated(counts: list[int], chance: Random) -> None:
+    entries = []
+    for number, returns in enumerate(counts):
+        payment = f"pay-o-1-{number}"
+        amount = euros(100 + number)
+        entries.append(entry(PAYMENT, payment, amount=amount))
+        entries += [entry(REFUND, f"return-{payment}-{n}", amount=amount) for n in range(1, returns + 1)]
+    chance.shuffle(entries)
+
+    found = causes(statement(*entries), Booked(references=KNOWN))
+
+    assert found.count(Cause.SURPLUS_RECEIVED) == found.count(Cause.SURPLUS_RETURNED) == len(counts)
+    assert found.count(Cause.MISSING_IN_BOOK) == sum(counts) - len(counts)
