@@ -352,7 +352,7 @@ def _exporter(settings: Settings, service: str, metrics: Metrics) -> "Exporter |
         return None
     from runtime.otlp import Exporter
 
-    return Exporter(settings.otlp_endpoint, service, admin.LIFE, metrics.spans_dropped)
+    return Exporter(settings.otlp_endpoint, settings.trace_share, service, admin.LIFE, metrics.spans_dropped)
 
 
 class _NotYet:

@@ -19,7 +19,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from runtime.delivery import Delivery
-from runtime.tracing import OWN, Arrival, Context, from_span, is_plain, new_span_id, parts, trace_of
+from runtime.tracing import OWN, Arrival, Context, from_span, is_plain, new_span_id, parts, traced
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ class BatchSpan:
         self._exporter = exporter
         self._id = new_span_id()
         self._began = time.time_ns()
-        self.context: Context = from_span(self._id)
+        self.context: Context = from_span(self._id, exporter.share)
 
     def end(self, deliveries: Sequence[Delivery], answers: Mapping[int, object]) -> None:
         """After COMMIT. What the messages came to is counted by the metrics, not here once more."""
@@ -74,13 +74,13 @@ class BatchSpan:
             ),
             status=Status(code=Status.STATUS_CODE_ERROR) if error else None,
         )
-        span.MergeFromString(_links(deliveries))
+        span.MergeFromString(_links(deliveries, self._exporter.share))
         self._exporter.add(span)
 
 
-def _links(deliveries: Iterable[Delivery]) -> bytes:
+def _links(deliveries: Iterable[Delivery], share: float) -> bytes:
     """Where each message came from, and the traces of its order (or case) and of what it is about where these are
-    others, each once. On the wire."""
+    others, each once, as far as they are traced. On the wire."""
     links: dict[str, bytes] = {}
     for delivery in deliveries:
         came, item = delivery.trace, delivery.item
@@ -94,9 +94,9 @@ def _links(deliveries: Iterable[Delivery]) -> bytes:
                 links[came] = _LINK_TRACE + bytes.fromhex(known[0]) + _LINK_SPAN + bytes.fromhex(known[1])
         if item is not None:
             for id in (item.correlation_id, item.ref.id):
-                own = trace_of(id)
+                own = traced(id, share)
                 # No span of that trace caused it: the link bears the end of the trace id for a span id.
-                if own not in links and not came.startswith(own, 3):
+                if own and own not in links and not came.startswith(own, 3):
                     links[own] = _LINK_TRACE + bytes.fromhex(own) + _LINK_SPAN + bytes.fromhex(own[16:])
     return b"".join(links.values())
 
@@ -104,7 +104,8 @@ def _links(deliveries: Iterable[Delivery]) -> bytes:
 class Exporter:
     """Sends spans to the collector once a second, beside the work and never in its way."""
 
-    def __init__(self, endpoint: str, service: str, instance: str, dropped: Dropped) -> None:
+    def __init__(self, endpoint: str, share: float, service: str, instance: str, dropped: Dropped) -> None:
+        self.share = share
         self._url = endpoint.rstrip("/") + "/v1/traces"
         self._resource = Resource(attributes=_attributes({"service.name": service, "service.instance.id": instance}))
         self._scope = InstrumentationScope(name="holdfast")
@@ -125,8 +126,11 @@ class Exporter:
 
     def request(self, arrival: Arrival, span_id: str, name: str, began: int, attributes: Mapping[str, Any]) -> None:
         """The span of an HTTP request that has been answered; `began` in nanoseconds since 1970. It belongs to the
-        caller's trace, or to that of what it asked for."""
+        caller's trace, or to that of what it asked for; where that is not traced there is none, unless it failed."""
         came, given = parts(arrival.came), parts(arrival.given)
+        failed = attributes["http.response.status_code"] >= 500
+        if self.share < 1 and not (came or given or failed):
+            return
         trace = came[0] if came else given[0] if given else new_span_id() + span_id
         self.add(
             Span(
@@ -138,9 +142,7 @@ class Exporter:
                 start_time_unix_nano=began,
                 end_time_unix_nano=time.time_ns(),
                 attributes=_attributes(attributes),
-                status=Status(code=Status.STATUS_CODE_ERROR)
-                if attributes["http.response.status_code"] >= 500
-                else None,
+                status=Status(code=Status.STATUS_CODE_ERROR) if failed else None,
             )
         )
 

@@ -115,6 +115,9 @@ class Settings(KafkaSettings):
     otlp_endpoint: str = Field(
         default="", pattern="^(https?://.+)?$", description="address of an OTLP collector (HTTP); unset: no traces"
     )
+    trace_share: float = Field(
+        default=0.1, gt=0, le=1, description="which part of the orders has a trace; set the same for all services"
+    )
 
     batch_max: int = Field(default=500, ge=1, le=5_000, description="most messages in one transaction")
     intake_max: int = Field(default=2_000, ge=1, description="most HTTP commands waiting at once; more are told 503")

@@ -52,7 +52,7 @@ class Telemetry:
         text = came.decode() if came.isascii() and len(came) <= MAX_TRACEPARENT else ""
         if self._spans:
             span_id = new_span_id()
-            return span_id, Arrival(text, from_span(span_id))
+            return span_id, Arrival(text, from_span(span_id, self._spans.share))
         return "", Arrival(text, passed_on) if text and text.isprintable() else None
 
 

@@ -45,6 +45,14 @@ def trace_of(correlation_id: str) -> str:
     return OWN + blake2b(correlation_id.encode(), digest_size=12, person=b"holdfast-trace").hexdigest()
 
 
+@lru_cache(maxsize=16_384)
+def traced(correlation_id: str, share: float) -> str:
+    """The trace id of an order that is among those to be traced, "" of any other. Its id alone says which, so that all
+    services choose the same ones: an order has a whole trace or none."""
+    own = trace_of(correlation_id)
+    return own if int(own[-8:], 16) < share * 2**32 else ""
+
+
 def new_span_id() -> str:
     """A span id, in hex."""
     return token_hex(8)
@@ -61,15 +69,17 @@ def passed_on(came: str, correlation_id: str) -> str:
     return came
 
 
-def from_span(span_id: str) -> Context:
-    """The `Context` of what is done within this span."""
+def from_span(span_id: str, share: float) -> Context:
+    """The `Context` of what is done within this span. `share` of the orders that nobody traces yet are traced; a trace
+    that others began goes on in any case."""
 
     def context(came: str, correlation_id: str) -> str:
         if came and is_plain(came):
             return f"{came[:36]}{span_id}{came[52:]}"
         if known := parts(came):
             return f"00-{known[0]}-{span_id}-{known[2]}"
-        return f"00-{trace_of(correlation_id)}-{span_id}-{_SAMPLED}"
+        own = traced(correlation_id, share)
+        return f"00-{own}-{span_id}-{_SAMPLED}" if own else ""
 
     return context
 
@@ -96,7 +106,9 @@ class BatchSpan(Protocol):
 
 
 class Spans(Protocol):
-    """Where spans go."""
+    """Where spans go. `share`: of the orders, those that are traced."""
+
+    share: float
 
     def batch(self) -> BatchSpan:
         """Begins the span of a transaction."""

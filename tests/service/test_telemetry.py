@@ -22,11 +22,12 @@ from holdfast.embedded.ports import free_port
 from runtime.app import Running, build
 from runtime.http import Api, command
 from runtime.relay import LEADER_LOCK
-from runtime.tracing import trace_of
+from runtime.tracing import trace_of, traced
 from runtime.watches import Declared, Reading, Watch
 from tests.access import as_actor
 from tests.access import environment as environment_of_tokens
 from tests.chaos.process import Process, all_ready
+from tests.databases import fresh_databases
 from tests.servers import Kafka, Postgres
 from tests.toy import toy
 from tests.toy.parts import add, client, fresh_topics, numbers, settings_for
@@ -84,14 +85,8 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 async def databases(postgres: Postgres) -> AsyncIterator[dict[str, str]]:
-    names = {service: f"telemetry_{service}_{uuid4().hex[:8]}" for service in ("toy", "mirror")}
-    admin = await asyncpg.connect(postgres.dsn())
-    for name in names.values():
-        await admin.execute(f'CREATE DATABASE "{name}"')
-    yield {service: postgres.dsn(name) for service, name in names.items()}
-    for name in names.values():
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+    async with fresh_databases(postgres, "toy", "mirror") as found:
+        yield found
 
 
 Start = Callable[..., Process]
@@ -110,6 +105,7 @@ async def start(databases: dict[str, str], kafka: Kafka, tmp_path: Path) -> Asyn
             "HOLDFAST_KAFKA_BOOTSTRAP": kafka.bootstrap,
             "HOLDFAST_ENVIRONMENT": "test",
             "HOLDFAST_PORT": str(port),
+            "HOLDFAST_TRACE_SHARE": "1",
             **environment_of_tokens(),
         }
         started.append(Process(service, [service], given | environment, port, tmp_path / f"{service}.log"))
@@ -167,6 +163,25 @@ async def test_a_trace_that_another_system_began_goes_on_in_what_follows(
         # the order's own trace knows of it too
         assert collector.touching(trace_of("far"))
         assert await contexts(other) == [f"00-{THEIRS}-{span.span_id.hex()}-01"]
+
+
+async def test_an_order_that_is_not_chosen_costs_no_header_and_no_span(
+    start: Start, collector: Collector, kafka: Kafka
+) -> None:
+    await all_ready(start("toy", HOLDFAST_OTLP_ENDPOINT=collector.endpoint, HOLDFAST_TRACE_SHARE="0.1"))
+    ids = [f"o-{number}" for number in range(100)]
+    chosen = {trace_of(id) for id in ids if traced(id, 0.1)}
+    async with client(kafka.bootstrap) as other:
+        await other.send(*(add(id, 1) for id in ids))
+
+        async def all_published() -> bool:
+            return len(await contexts(other)) == len(ids)
+
+        await eventually(all_published)
+        assert {one[3:35] for one in await contexts(other) if one} == chosen
+    await eventually(lambda: {trace for trace in chosen if collector.touching(trace)} == chosen)
+    linked_to = {link.trace_id.hex() for _, span in collector.spans for link in span.links}
+    assert linked_to == chosen
 
 
 async def test_without_a_collector_a_context_is_passed_on_and_no_header_added(start: Start, kafka: Kafka) -> None:

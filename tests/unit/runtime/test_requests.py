@@ -18,6 +18,7 @@ class Noted:
     """Spans of requests, as they were told."""
 
     def __init__(self) -> None:
+        self.share = 1.0
         self.requests: list[tuple[str, str, Mapping[str, Any]]] = []
 
     def batch(self) -> Any:
