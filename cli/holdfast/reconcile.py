@@ -18,7 +18,7 @@ from contracts.money import major_units
 from contracts.statement import Statement
 from holdfast.addresses import Addresses, find
 from holdfast.asking import get, post
-from holdfast.now import clock_of
+from holdfast.now import now_of
 from holdfast.terminal import FolderOption, JsonOption, console, fail
 
 BOOKS = ("escrow", "deposits")
@@ -69,7 +69,7 @@ def reconcile(
     if statement:
         statements = [_read(statement)]
     else:
-        yesterday = clock_of(addresses).now().astimezone(UTC).date() - timedelta(days=1)
+        yesterday = now_of(addresses).astimezone(UTC).date() - timedelta(days=1)
         days = list(_days(first, last) if first and last else [_day(day) if day else yesterday])
         statements = [get(addresses, "payments", f"/statements/{each.isoformat()}") for each in days]
     compared = [_compare(addresses, each) for each in statements]

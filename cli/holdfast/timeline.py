@@ -4,6 +4,7 @@ the services answer, any of which may be missing."""
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from shlex import quote
 from typing import Any, NamedTuple
 
 from contracts.money import major_units
@@ -115,7 +116,7 @@ def why_waiting(told: Told, now: datetime) -> str:
         one = concerns[0]
         return (
             f"It waits for an operator, since {_date(_moment(one['since']))}: {words(one['code'])} "
-            f"of {one['operation_id']}; holdfast saga stuck says what to do."
+            f"of {one['operation_id']}; holdfast operations list {quote(told.id)} says what to do."
         )
     for case in told.disputes:
         for step in case["next"]:

@@ -89,7 +89,7 @@ CASE = {
         (Told(order(), disputes=[CASE]), "It waits for dispute d-1 (rule dispute) until 04 March 2026 12:00 "
          "(in 2 days); if nothing happens: buyer refunded."),
         (Told(order(), escrow=CONCERN, disputes=[CASE]), "It waits for an operator, since 01 March 2026 12:00: "
-         "provider failed of o-1/r1; holdfast saga stuck says what to do."),
+         "provider failed of o-1/r1; holdfast operations list o-1 says what to do."),
         (Told(order(), escrow=CONCERN, letters=LETTER), "It stands still: orders could not handle a message of it "
          "(invalid_data) and parked its key; holdfast dlq show orders:7 says what to do."),
     ],
