@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from tests import servers as kinds_of_servers
+from tests.databases import fresh_database
 from tests.servers import Kafka, Postgres, Servers
 
 DEFAULT_SEEDS = 200
@@ -94,14 +94,8 @@ def kafka(servers: Servers, server_folder: Path) -> Iterator[Kafka]:
 @pytest.fixture
 async def database(postgres: Postgres) -> AsyncIterator[str]:
     """The connection URL of a fresh, empty database; dropped after the test, whoever is still connected."""
-    name = f"test_{uuid4().hex}"
-    admin = await asyncpg.connect(postgres.dsn())
-    try:
-        await admin.execute(f'CREATE DATABASE "{name}"')
-        yield postgres.dsn(name)
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    finally:
-        await admin.close()
+    async with fresh_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,11 +1,18 @@
 """Every verb of the command line on a stack that is up, and with a wrong id, without a server and without rights."""
 
+import csv
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
+import httpx
 import pytest
 
 from holdfast.stack import Stack
@@ -87,9 +94,116 @@ def test_a_message_is_published_and_its_refusal_passes_by(played: Stack) -> None
     assert (refusal["data"]["command_id"], refusal["data"]["code"]) == (sent["id"], "not_found")
 
 
+def some_of_it(folder: Path, order: str, named: str) -> Path:
+    """A file with one of the orders, under another name and in a parcel of its own."""
+    path = folder / f"{named}.csv"
+    with ORDERS.open(newline="") as source, path.open("w", newline="") as out:
+        rows = csv.DictReader(source)
+        writer = csv.DictWriter(out, rows.fieldnames or ())
+        writer.writeheader()
+        writer.writerows(
+            row | {"order_id": named, "tracking_number": named} for row in rows if row["order_id"] == order
+        )
+    return path
+
+
+def provider(stack: Stack, path: str, **body: str) -> None:
+    """Tells the simulator of payments how to behave."""
+    caller = stack.addresses.minter().bearer("operator", "test")
+    httpx.post(f"{stack.addresses.services['payments']}{path}", headers=caller, json=body).raise_for_status()
+
+
+def test_an_operator_decides_about_a_payout_that_failed_for_good(played: Stack, tmp_path: Path) -> None:
+    # given a provider that pays nothing out for one order
+    provider(played, "/script", target="withheld", outcome="fail_payout")
+    holdfast("replay", some_of_it(tmp_path, "confirmed", "withheld"), "--against", played.folder)
+    holdfast("clock", "advance", "30d", "--folder", played.folder)
+    # then it waits for an operator, with the words for what may be done
+    (waiting,) = told(played, "operations", "list")
+    assert (waiting["order_id"], waiting["why"]) == ("withheld", "operation failed")
+    assert told(played, "operations", "list", "withheld") == [waiting]
+    payout = ("withheld", waiting["operation_id"])
+    assert f"holdfast operations retry {' '.join(payout)}" in waiting["what_to_do"]
+    known = holdfast("operations", "result", *payout, "--failed", "--folder", played.folder, code=2)
+    assert "already_answered" in known
+    # when it is sent again to a provider that is well
+    provider(played, "/script/withheld/clearing")
+    assert told(played, "operations", "retry", *payout)["result"] == "done"
+    holdfast("clock", "advance", "2d", "--folder", played.folder)
+    # then the seller has the money, once
+    assert told(played, "operations", "list") == []
+    assert "already_answered" in holdfast("operations", "retry", *payout, "--folder", played.folder, code=2)
+    money = told(played, "order", "show", "withheld")["money"]
+    assert {part["place"] for part in money["where"]} == {"paid_out", "earned"}
+
+
+def test_an_operator_has_money_sent_back_that_the_provider_told_of_wrongly(played: Stack, tmp_path: Path) -> None:
+    # given an order whose payment was declined, and a provider that then tells of more than it was asked for
+    provider(played, "/script", target="doubted", outcome="decline")
+    holdfast("replay", some_of_it(tmp_path, "confirmed", "doubted"), "--against", played.folder)
+    payment = {
+        "operation_id": "pay-doubted-1", "reference": "doubted", "purpose": "order", "method": "credit_card",
+        "amount": {"amount": 99_999, "currency": "EUR"},
+    }  # fmt: skip
+    publish = ("events", "publish", "payments.payment_succeeded.v1", "--data", json.dumps(payment))
+    holdfast(*publish, "--folder", played.folder)
+    holdfast("clock", "advance", "1h", "--folder", played.folder)
+    # then nothing is sent back on its word alone
+    (waiting,) = told(played, "operations", "list", "doubted")
+    assert (waiting["operation_id"], waiting["why"]) == ("pay-doubted-1", "not as asked")
+    assert told(played, "operations", "list") == []  # the queue is escrow's, and escrow knows nothing of it
+    # when an operator has found that the money is there
+    assert told(played, "operations", "return", "doubted", "pay-doubted-1")["result"] == "done"
+    holdfast("clock", "advance", "2d", "--folder", played.folder)
+    # then it is the buyer's again
+    assert told(played, "operations", "list", "doubted") == []
+    (payment,) = told(played, "order", "show", "doubted")["order"]["payment"]["not_taken"]
+    assert payment["returned_at"]
+
+
+def test_flows_are_watched_until_ctrl_c(played: Stack) -> None:
+    """In a terminal: drawn again and again, and ended in one line."""
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "holdfast", "flows", "--watch", "--folder", str(played.folder)]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "160", "LINES": "50"}
+    watching = subprocess.Popen(command, stdin=its, stdout=its, stderr=subprocess.PIPE, env=environment, text=True)
+    os.close(its)
+    deadline = Timer(60, watching.kill)
+    deadline.start()
+    try:
+        seen = ""
+        for more in _shown(ours):
+            seen += more
+            if seen.count("no message is parked") == 2:
+                break
+        assert "orders.events.v1" in seen and "escrow" in seen
+        watching.send_signal(signal.SIGINT)
+        seen += "".join(_shown(ours))
+        _, said = watching.communicate()
+    finally:
+        deadline.cancel()
+        watching.kill()
+        os.close(ours)
+    assert (watching.returncode, said) == (130, "stopped\n"), seen
+
+
+def _shown(terminal: int) -> Iterator[str]:
+    """What comes on a terminal, until its program has ended."""
+    while True:
+        try:
+            yield os.read(terminal, 65536).decode(errors="replace")
+        except OSError:
+            return
+
+
 READS = (
     ("order", "show", "o-1"),
     ("saga", "stuck"),
+    ("operations", "list"),
+    ("operations", "list", "o-1"),
+    ("operations", "retry", "o-1", "payout-o-1-1"),
+    ("operations", "result", "o-1", "payout-o-1-1", "--failed"),
+    ("operations", "return", "o-1", "pay-o-1-1"),
     ("money",),
     ("flows",),
     ("dlq", "list"),
@@ -122,6 +236,17 @@ def test_without_a_server_a_verb_says_how_to_start_one(verb: tuple[str, ...], tm
         (("dlq", "replay", "escrow", "nothing", "--reason", "a test"), "not_found"),
         (("dlq", "discard", "escrow", "nothing", "1", "--reason", "a test"), "not_found"),
         (("saga", "stuck", "--older", "long"), "2d"),
+        (("operations", "list", "nothing"), "not_found"),
+        (("operations", "retry", "nothing", "payout-1"), "not_found"),
+        (("operations", "retry", "confirmed", "payout-1"), "unknown_operation"),
+        (("operations", "retry", "../..", "payout-1"), "no_such_route"),
+        (("operations", "result", "nothing", "payout-1", "--failed"), "not_found"),
+        (("operations", "result", "confirmed", "payout-1", "--succeeded"), "unknown_operation"),
+        (("operations", "result", "confirmed", "payout-1"), "--by-bank"),
+        (("operations", "result", "confirmed", "payout-1", "--succeeded", "--failed"), "--by-bank"),
+        (("operations", "return", "nothing", "pay-1"), "not_found"),
+        (("operations", "return", "confirmed", "pay-1"), "unknown_operation"),
+        (("flows", "--watch", "--json"), "--watch is for people"),
         (("clock", "advance", "yesterday"), "ISO 8601"),
         (("events", "tail", "nowhere.events.v1"), "holdfast flows"),
         (("events", "tail", "--from", "once"), "ISO 8601"),
@@ -154,6 +279,9 @@ def test_without_rights_a_verb_says_who_may(played: Stack) -> None:
             ("money",),
             ("dlq", "list"),
             ("saga", "stuck"),
+            ("operations", "list"),
+            ("operations", "retry", "confirmed", "payout-1"),
+            ("operations", "return", "confirmed", "pay-1"),
             ("token", "buyer:b"),
         ):
             assert "no_keys" in holdfast(*verb, "--folder", played.folder, code=2)

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 import uvicorn
@@ -39,7 +38,8 @@ from simulators.payments.service import over_http
 from simulators.settings import SimulatorSettings
 from simulators.webhooks import webhooks
 from tests.access import as_actor
-from tests.servers import Kafka
+from tests.databases import fresh_database
+from tests.servers import Kafka, Postgres
 from tests.signing import SECRETS, SENDERS
 from tests.toy.parts import fresh_topics, settings_for
 from tests.unit.deposits.given import MAY_2025, SELLER, open_deposit, pay
@@ -66,16 +66,10 @@ async def served(running: Running, api: Api, port: int = 0) -> AsyncIterator[str
 
 
 @pytest.fixture
-async def provider_database(database: str) -> AsyncIterator[str]:
+async def provider_database(postgres: Postgres) -> AsyncIterator[str]:
     """A second database beside the first; each service has its own."""
-    name = f"test_{uuid4().hex}"
-    admin = await asyncpg.connect(database)
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    await admin.close()
-    yield database.rpartition("/")[0] + f"/{name}"
-    admin = await asyncpg.connect(database)
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+    async with fresh_database(postgres) as url:
+        yield url
 
 
 async def told(service: Running, command: Command) -> None:

@@ -21,6 +21,7 @@ from tests.access import as_actor
 from tests.access import environment as environment_of_tokens
 from tests.chaos.process import Process, all_ready
 from tests.chaos.proxy import proxied
+from tests.databases import fresh_databases
 from tests.servers import Kafka, Postgres
 from tests.signing import SENDERS, signed
 from tests.toy import toy
@@ -37,14 +38,8 @@ Start = Callable[..., Process]
 
 @pytest.fixture(scope="module")
 async def databases(postgres: Postgres) -> AsyncIterator[dict[str, str]]:
-    names = {service: f"http_{service}_{uuid4().hex[:8]}" for service in ("toy", "mirror")}
-    admin = await asyncpg.connect(postgres.dsn())
-    for name in names.values():
-        await admin.execute(f'CREATE DATABASE "{name}"')
-    yield {service: postgres.dsn(name) for service, name in names.items()}
-    for name in names.values():
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+    async with fresh_databases(postgres, "toy", "mirror") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -29,6 +28,7 @@ from tests.access import environment as environment_of_tokens
 from tests.chaos.check import rows
 from tests.chaos.process import Process, all_ready
 from tests.chaos.proxy import Loss, proxied
+from tests.databases import fresh_database
 from tests.servers import Kafka, Postgres
 from tests.service.test_http import is_problem
 from tests.toy import toy
@@ -40,12 +40,8 @@ Ask = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 async def shared(postgres: Postgres) -> AsyncIterator[str]:
-    name = f"idempotency_{uuid4().hex[:8]}"
-    admin = await asyncpg.connect(postgres.dsn())
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    yield postgres.dsn(name)
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+    async with fresh_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """What the database refuses by itself, whoever asks: each constraint is broken here by plain SQL."""
 
 from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -10,6 +9,7 @@ import ledger
 from ledger.errors import CODE_OF_CONSTRAINT, WHAT_TO_DO
 from ledger.naming import row_id
 from ledger.postings import NEVER_NEGATIVE, Account, Kind
+from tests.databases import fresh_database
 from tests.servers import Postgres
 from tests.service.test_ledger_store import write
 from tests.unit.ledger.given import fund, release, reserve_payout
@@ -83,17 +83,13 @@ BROKEN_BY = [
 @pytest.fixture(scope="module")
 async def book(postgres: Postgres) -> AsyncIterator[asyncpg.Connection]:
     """A book with a released order whose payout is reserved, for all tests here."""
-    admin = await asyncpg.connect(postgres.dsn())
-    name = f"test_{uuid4().hex}"
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    connection = await asyncpg.connect(postgres.dsn(name))
-    for path in sorted(ledger.MIGRATIONS.glob("*.sql")):
-        await connection.execute(path.read_text())
-    await write(connection, fund("order-1"), *release("order-1"), reserve_payout("order-1"))
-    yield connection
-    await connection.close()
-    await admin.execute(f'DROP DATABASE "{name}"')
-    await admin.close()
+    async with fresh_database(postgres) as url:
+        connection = await asyncpg.connect(url)
+        for path in sorted(ledger.MIGRATIONS.glob("*.sql")):
+            await connection.execute(path.read_text())
+        await write(connection, fund("order-1"), *release("order-1"), reserve_payout("order-1"))
+        yield connection
+        await connection.close()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 from standardwebhooks import Webhook
@@ -20,6 +19,7 @@ from runtime.signatures import key_of, new_secret, sign
 from tests.access import as_actor
 from tests.access import environment as environment_of_tokens
 from tests.chaos.process import Process
+from tests.databases import fresh_database
 from tests.servers import Kafka, Postgres
 from tests.signing import SECRETS, SENDERS, signed
 from tests.toy.parts import fresh_topics
@@ -33,19 +33,15 @@ ROTATED = new_secret()
 async def environment(postgres: Postgres, kafka: Kafka) -> AsyncIterator[dict[str, str]]:
     """Of a process of the mirror that believes two senders, the carrier by two secrets."""
     await fresh_topics(kafka.bootstrap)
-    name = f"webhooks_{uuid4().hex[:8]}"
-    admin = await asyncpg.connect(postgres.dsn())
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    yield {
-        "HOLDFAST_DATABASE_URL": postgres.dsn(name),
-        "HOLDFAST_KAFKA_BOOTSTRAP": kafka.bootstrap,
-        "HOLDFAST_ENVIRONMENT": "test",
-        "HOLDFAST_LOG_LEVEL": "debug",
-        "HOLDFAST_WEBHOOK_SECRETS": f"{SENDERS} carrier={ROTATED}",
-        **environment_of_tokens(),
-    }
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+    async with fresh_database(postgres) as url:
+        yield {
+            "HOLDFAST_DATABASE_URL": url,
+            "HOLDFAST_KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "HOLDFAST_ENVIRONMENT": "test",
+            "HOLDFAST_LOG_LEVEL": "debug",
+            "HOLDFAST_WEBHOOK_SECRETS": f"{SENDERS} carrier={ROTATED}",
+            **environment_of_tokens(),
+        }
 
 
 def process(environment: dict[str, str], log: Path, **more: str) -> Process:
