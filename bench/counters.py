@@ -69,8 +69,11 @@ class Counted:
     messages: Mapping[str, int] = field(repr=False)
 
 
-async def count(postgres: Postgres, databases: Sequence[str], kafka: str, topics: Sequence[str]) -> Counted:
-    """Everything counted until now: what is known at once first, so that idling meanwhile does not count."""
+async def count(
+    postgres: Postgres, databases: Sequence[str], kafka: str, topics: Sequence[str], *, rows: bool
+) -> Counted:
+    """Everything counted until now: what is known at once first, so that idling meanwhile does not count. Without
+    `rows` no backend is waited for."""
     main = await asyncpg.connect(postgres.dsn())
     try:
         statements = [Statement(*row) for row in await main.fetch(_STATEMENTS)]
@@ -78,15 +81,17 @@ async def count(postgres: Postgres, databases: Sequence[str], kafka: str, topics
     finally:
         await main.close()
     published = await messages(kafka, topics)
+    if not rows:
+        return Counted(wal_bytes, wal_records, wal_full_pages, {}, statements, published)
     await asyncio.sleep(REPORTED_WITHIN)
-    rows: dict[tuple[str, str], Rows] = {}
+    by_table: dict[tuple[str, str], Rows] = {}
     for database in databases:
         one = await asyncpg.connect(postgres.dsn(database))
         try:
-            rows |= {(database, row[0]): Rows(*row[1:]) for row in await one.fetch(_ROWS)}
+            by_table |= {(database, row[0]): Rows(*row[1:]) for row in await one.fetch(_ROWS)}
         finally:
             await one.close()
-    return Counted(wal_bytes, wal_records, wal_full_pages, rows, statements, published)
+    return Counted(wal_bytes, wal_records, wal_full_pages, by_table, statements, published)
 
 
 async def messages(kafka: str, topics: Sequence[str]) -> dict[str, int]:

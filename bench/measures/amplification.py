@@ -7,7 +7,7 @@ from typing import Any
 
 from bench import counters
 from bench.counters import Rows, Statement
-from bench.measures import Setting
+from bench.measures import Length, Setting
 from bench.result import Result
 from bench.stages import Sampler
 from bench.system import Drain, System, names
@@ -27,7 +27,7 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
     with setting.system("amplification", orders) as (system, mix):
         if "M8" in wanted:
             setting.say("counting what an order sets in motion")
-            drain, counted, readers = _counted_drain(system, mix, orders)
+            drain, counted, readers = _counted_drain(system, mix, orders, rows=setting.length is not Length.QUICK)
             yield from amplification(drain, counted, readers)
         if "CPU" in wanted:
             setting.say("sampling where the services spend their time")
@@ -36,11 +36,13 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
             yield sampled(system, mix, orders, cpu_ms)
 
 
-def _counted_drain(system: System, mix: Any, orders: int) -> tuple[Drain, dict[str, Any], dict[str, int]]:
+def _counted_drain(
+    system: System, mix: Any, orders: int, *, rows: bool
+) -> tuple[Drain, dict[str, Any], dict[str, int]]:
     logs = system.kafka.home / "topics"
 
     def count() -> counters.Counted:
-        return asyncio.run(counters.count(system.postgres, SERVICES, system.kafka.bootstrap, TOPICS))
+        return asyncio.run(counters.count(system.postgres, SERVICES, system.kafka.bootstrap, TOPICS, rows=rows))
 
     asyncio.run(counters.begin(system.postgres))
     before, bytes_before = count(), counters.log_bytes(logs, TOPICS)
@@ -54,7 +56,7 @@ def _counted_drain(system: System, mix: Any, orders: int) -> tuple[Drain, dict[s
 
 
 def amplification(drain: Drain, counted: Mapping[str, Any], readers: Mapping[str, int]) -> Iterator[Result]:
-    """The figures of M8. `readers` is how many services read a topic."""
+    """The figures of M8, those of rows where they were counted. `readers` is how many services read a topic."""
     orders = drain.orders
     messages = {topic: number / orders for topic, number in counted["messages"].items() if number}
     handed = sum(number * readers.get(topic, 0) for topic, number in messages.items())
@@ -85,6 +87,8 @@ def amplification(drain: Drain, counted: Mapping[str, Any], readers: Mapping[str
     yield Result("M8", "write-ahead log an order", "bytes", [counted["wal_bytes"] / orders], details=wal)
 
     rows: Mapping[tuple[str, str], Rows] = counted["rows"]
+    if not rows:
+        return
     by_table = {
         f"{database}.{table}": {
             "inserted": one.inserted / orders,

@@ -68,7 +68,8 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
             found.append(measured(setting, system, mix, orders, repeats, copies * SAMPLE))
             if wrong := asyncio.run(preload.proof_findings(system.postgres)):
                 raise BenchFailed("ledger_not_clean", f"the books do not add up: {'; '.join(wrong[:3])}")
-        asked = list(answers(system, f"ord-{system.runs}-{0:08d}", found[-1].present))
+        looks = setting.by_length(3, 7, 7)
+        asked = list(answers(system, f"ord-{system.runs}-{0:08d}", found[-1].present, looks))
     yield from growth(found, empty, first, wanted=sizes[-1])
     yield from asked
 

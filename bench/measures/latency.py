@@ -60,8 +60,8 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
 
 
 def loop_orders(setting: Setting, rate: float) -> int:
-    """Orders of one open loop at this rate: five seconds of it when quick, a minute when long."""
-    return setting.orders or max(int(rate * setting.by_length(5, 15, 60)), 500)
+    """Orders of one open loop at this rate: three seconds of it when quick, a minute when long."""
+    return setting.orders or max(int(rate * setting.by_length(3, 15, 60)), 500)
 
 
 def opened(setting: Setting, ready: Ready, rate: float, repeats: int) -> list[Drain]:

@@ -37,7 +37,7 @@ def test_a_size_that_the_disk_did_not_hold_is_told():
 
 def test_no_more_orders_are_copied_than_wanted_and_than_fit():
     assert fitting(1_000_000, 3_000, bytes_each=10, free=1 << 40) == 997_000
-    assert fitting(1_000_000, 3_000, bytes_each=10_000, free=1_000_000_000) == 60_000
+    assert fitting(1_000_000, 3_000, bytes_each=10_000, free=1_000_000_000) == 40_000
     assert fitting(1_000, 3_000, bytes_each=10, free=1 << 40) == 0
 
 
