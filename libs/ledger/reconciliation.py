@@ -4,8 +4,8 @@ Refunds and payouts are known to both sides by the id of the operation. Payments
 by what they are about; then reference and amount tell which entry is which.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -143,11 +143,16 @@ def unmatched(statement: Statement, movements: Sequence[Movement]) -> tuple[list
 def totals(statement: Statement, booked: Booked, found: Iterable[Difference]) -> tuple[Total, ...]:
     """By currency. Entries of unknown reference are left out, as they may be another book's, and so is what came and
     went without having paid an order."""
+    found = tuple(found)
     strangers = {each.reference for each in found if each.cause is Cause.UNKNOWN_REFERENCE}
-    surplus = {(each.kind, each.operation_id) for each in found if each.cause in _SURPLUS}
+    surplus = Counter((each.kind, each.operation_id) for each in found if each.cause in _SURPLUS)
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for entry in statement.entries:
-        if entry.reference in strangers or (entry.kind, entry.operation_id) in surplus:
+        if entry.reference in strangers:
+            continue
+        if surplus[entry.kind, entry.operation_id]:
+            # Stated twice, it is left out once.
+            surplus[entry.kind, entry.operation_id] -= 1
             continue
         sums[entry.amount.currency][0] += signed(entry.kind, entry.amount)
         sums[entry.amount.currency][2] += 1
@@ -168,7 +173,8 @@ def _compared(statement: Statement, booked: Booked) -> tuple[list[Difference], l
     asked = {(each.kind, each.operation_id): each for each in booked.asked}
     found: list[Difference] = []
     seen: set[Hashable] = set()
-    for entry, movement in match.all(statement.entries):
+    matched = match.all(statement.entries)
+    for entry, movement in matched:
         again = _same(entry) in seen
         seen.add(_same(entry))
         if movement is not None:
@@ -183,13 +189,18 @@ def _compared(statement: Statement, booked: Booked) -> tuple[list[Difference], l
             known = entry.reference in booked.references
             found.append(_stated(Cause.MISSING_IN_BOOK if known else Cause.UNKNOWN_REFERENCE, entry))
     if booked.of_orders:
-        found = _explained(found, booked.unbooked_elsewhere)
+        paid = {(entry.reference, entry.operation_id) for entry, movement in matched if movement is not None}
+        found = _explained(found, booked.unbooked_elsewhere, paid)
     return found, list(_only_booked(match.left(), booked.stated_elsewhere))
 
 
-def _explained(found: Sequence[Difference], elsewhere: Iterable[StatementEntry]) -> list[Difference]:
+def _explained(
+    found: Sequence[Difference], elsewhere: Iterable[StatementEntry], paid: Container[tuple[str, str]]
+) -> list[Difference]:
     """What the book does not know because it never paid an order, which may never have come to the book: payments that
-    a refund sends back, and these refunds. A refund without such a payment, or a second one of it, stays what it is."""
+    a refund sends back, and these refunds. A refund without such a payment, or a second one of it, stays what it is.
+    `paid` are the payments (reference and operation) that the book was found to have: as it knows them by order and
+    amount alone, it may have taken the one that went back for the one that stayed."""
     missing = [each for each in found if each.cause in (Cause.MISSING_IN_BOOK, Cause.UNKNOWN_REFERENCE)]
     both = [*missing, *(_stated(Cause.MISSING_IN_BOOK, entry) for entry in elsewhere)]
     payments = _Pool(
@@ -202,20 +213,21 @@ def _explained(found: Sequence[Difference], elsewhere: Iterable[StatementEntry])
     for refund in sorted(refunds, key=lambda each: (each.stated_at, each.operation_id)):
         if (payment_id := returned_payment(refund.operation_id or "")) is None:
             continue
-        # The book knows a payment by its order and amount alone, so it may have taken the one for the other.
-        payment = payments.by_name((refund.reference, payment_id)) or payments.by_subject(
-            (refund.reference, _amount(refund.stated))
-        )
-        if payment is not None:
+        payment = payments.by_name((refund.reference, payment_id))
+        if payment is None and (refund.reference, payment_id) in paid:
+            payment = payments.by_subject((refund.reference, _amount(refund.stated)))
+        if payment is None:
+            continue
+        if payment.stated == refund.stated:
             why[payment] = replace(payment, cause=Cause.SURPLUS_RECEIVED)
-            why[refund] = _returned(refund, payment)
+            why[refund] = replace(refund, cause=Cause.SURPLUS_RETURNED)
+        else:
+            why[refund] = _returned_wrongly(refund, payment)
     return [why.get(each, each) for each in found]
 
 
-def _returned(refund: Difference, payment: Difference) -> Difference:
+def _returned_wrongly(refund: Difference, payment: Difference) -> Difference:
     assert refund.stated and payment.stated
-    if refund.stated == payment.stated:
-        return replace(refund, cause=Cause.SURPLUS_RETURNED)
     same = refund.stated.currency == payment.stated.currency
     cause = Cause.AMOUNT_DIFFERS if same else Cause.CURRENCY_DIFFERS
     return replace(refund, cause=cause, booked=payment.stated, booked_at=payment.stated_at)

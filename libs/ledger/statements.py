@@ -113,6 +113,10 @@ INSERT INTO reconciliations
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 
+_UNBOOKED = frozenset({
+    Cause.MISSING_IN_BOOK, Cause.UNKNOWN_REFERENCE, Cause.SURPLUS_RECEIVED, Cause.SURPLUS_RETURNED,
+})  # fmt: skip
+
 _COLUMNS = (
     "provider", "day", "revision", "position", "cause", "kind", "reference", "operation_id",
     "stated", "stated_currency", "stated_at", "booked", "booked_currency", "booked_at", "since",
@@ -243,7 +247,7 @@ async def _booked(connection: asyncpg.Connection, statement: Statement, book: Bo
         asked=await _asked(connection, [each for row in states for each in book.asked(row["state"])]),
         references=frozenset(row["id"] for row in states),
         stated_elsewhere=[_entry(row) for row in opened if row["stated"] is not None],
-        unbooked_elsewhere=[_entry(row) for row in opened if row["booked"] is None],
+        unbooked_elsewhere=[_entry(row) for row in opened if row["cause"] in _UNBOOKED],
         of_orders=book.of_orders,
     )
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from holdfast import stack as stacks
-from holdfast.addresses import SERVICES
+from holdfast.addresses import SERVICES, find
 from holdfast.replay.reader import COLUMNS
 from holdfast.stack import Stack
 from tests.chaos.check import members
@@ -34,7 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, server_folder: Path) -> Iter
 @pytest.fixture(autouse=True)
 def told_where(stack: Stack) -> None:
     """The command line finds the stack by its folder: nothing else is told to it."""
-    assert stacks.find(stack.folder) == stack.addresses
+    assert find(stack.folder) == stack.addresses
 
 
 def holdfast(*arguments: object, code: int = 0) -> str:

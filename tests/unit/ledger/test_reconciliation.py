@@ -223,11 +223,29 @@ def test_more_or_less_sent_back_than_came_is_a_difference() -> None:
     known = Booked(references=KNOWN)
     came, less = entry(PAYMENT, "pay-o-1-2"), entry(REFUND, "return-pay-o-1-2-1", amount=euros(900))
 
-    _, wrong = differences(statement(came, less), known)
+    found = differences(statement(came, less), known)
 
-    assert (wrong.cause, wrong.stated, wrong.booked) == (Cause.AMOUNT_DIFFERS, euros(900), euros(1000))
+    assert [each.cause for each in found] == [Cause.MISSING_IN_BOOK, Cause.AMOUNT_DIFFERS]
+    assert (found[1].stated, found[1].booked) == (euros(900), euros(1000))
+    (total,) = totals(statement(came, less), known, found)
+    assert total.difference == 100
     dollars = entry(REFUND, "return-pay-o-1-2-1", amount=euros(1000, "USD"))
-    assert causes(statement(came, dollars), known) == [Cause.SURPLUS_RECEIVED, Cause.CURRENCY_DIFFERS]
+    assert causes(statement(came, dollars), known) == [Cause.MISSING_IN_BOOK, Cause.CURRENCY_DIFFERS]
+
+
+def test_a_surplus_that_is_stated_twice_is_left_out_of_the_totals_once() -> None:
+    came = entry(PAYMENT, "pay-o-1-2")
+    twice = statement(came, came, entry(REFUND, "return-pay-o-1-2-1"))
+
+    (total,) = totals(twice, Booked(), differences(twice, Booked(references=KNOWN)))
+
+    assert (total.difference, total.entries) == (1000, 1)
+
+
+def test_a_return_explains_no_payment_but_the_one_it_names_or_that_the_book_took_for_it() -> None:
+    invented = statement(entry(PAYMENT, "invented-7"), entry(REFUND, "return-pay-o-1-2-1"))
+
+    assert causes(invented, Booked(references=KNOWN)) == [Cause.MISSING_IN_BOOK] * 2
 
 
 @given(st.lists(st.integers(1, 3), max_size=6), st.randoms(use_true_random=False))
