@@ -7,8 +7,8 @@ import signal
 
 def main() -> None:
     """Runs the verb that was called, and ends the process with its exit code."""
-    # An exception raised in the midst of an import may be swallowed or turned into another one; and nothing runs yet
-    # that would have to be stopped.
+    # An exception raised in the midst of an import may be swallowed or turned into another one; and until the verb
+    # begins nothing runs that would have to be stopped.
     signal.signal(signal.SIGINT, _end)
     from holdfast import cli
 

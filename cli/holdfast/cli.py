@@ -85,11 +85,14 @@ def holdfast() -> None:
 
 def main() -> None:
     """The verb that was called. Exit codes: 0 done, 1 not clean, 2 could not be done, 130 interrupted."""
+    # What a client of Kafka logs while it tries again is nothing to the user; what it gives up with is told.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        # What a client of Kafka logs while it tries again is nothing to the user; what it gives up with is told.
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-        app()
+        try:
+            app()
+        finally:
+            # What is left is a last line and the interpreter's own end.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     except EmbeddedError as error:
         fail(str(error))
     except KeyboardInterrupt:
@@ -105,9 +108,6 @@ def main() -> None:
         if _is(error, "aiokafka.errors", "KafkaError"):
             fail(f"Kafka does not answer: {error!r}; `holdfast doctor` says more")
         raise
-    finally:
-        # What is left is the interpreter's own end.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _is(error: Exception, module: str, name: str) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -26,6 +26,17 @@ def held_back() -> Iterator[None]:
             signal.signal(one, handler)
     if came:
         raise KeyboardInterrupt
+
+
+def interruptible(verb: Callable[..., T] | None) -> Callable[..., T]:
+    """The verb, of which an interrupt is a KeyboardInterrupt as soon as it begins and not before."""
+    assert verb
+
+    def begun(*arguments: Any, **options: Any) -> T:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return verb(*arguments, **options)
+
+    return begun
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

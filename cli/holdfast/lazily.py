@@ -11,6 +11,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from holdfast.interrupts import interruptible
+
 
 @dataclass(frozen=True)
 class Verbs:
@@ -62,6 +64,7 @@ def _imported(name: str, place: str) -> Any:
         found = single
     command = typer.main.get_command(found)
     command.name = name
+    command.callback = interruptible(command.callback)
     return command
 
 

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.message import PARTITIONS
 from holdfast.flows import Flow, started
+from holdfast.interrupts import held_back
 from holdfast.topics import ALL
 
 SAMPLE = 200
@@ -47,10 +48,11 @@ class Compared:
 @cache
 def declared() -> dict[str, Declared]:
     """By topic, as the contracts and the services' tables have it. "others" are systems of others."""
-    from contracts.message import is_command  # every service is imported by what follows
-    from contracts.registry import REGISTRY, dead_letter_topic
-    from holdfast import pictures
-    from holdfast.tables import SERVICES
+    with held_back():
+        from contracts.message import is_command  # every service is imported by what follows
+        from contracts.registry import REGISTRY, dead_letter_topic
+        from holdfast import pictures
+        from holdfast.tables import SERVICES
 
     sent = {service.name: pictures.sent(service) for service in SERVICES}
     found = {}
