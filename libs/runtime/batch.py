@@ -157,7 +157,7 @@ class Handler:
         standing.discard(replaying)
         live = []
         for delivery in batch.live:
-            lane = next((lane for lane in delivery.lanes if lane in standing), None)
+            lane = next((lane for lane in delivery.lanes if lane in standing), None) if standing else None
             if lane is None and delivery.fault is None:
                 live.append(delivery)
                 continue

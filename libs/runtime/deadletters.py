@@ -71,7 +71,7 @@ class DeadLetters:
                     await transaction.rollback()
                 else:
                     await transaction.commit()
-                    self._pump.published()
+                    self._pump.published(len(letters))
             stuck = bool(told) and told[-1]["result"] == "parked"
             if dry_run or stuck or left == 0:
                 return Replayed(key, dry_run, told, left)

@@ -104,7 +104,7 @@ class Reader:
 
     def record(self, record: RawRecord) -> Delivery:
         """A Kafka record, whatever it holds."""
-        if self._passes_by(record):
+        if self.passes_by(record.topic, record.headers):
             return Delivery(Origin.KAFKA, NO_ID, record, "")
         try:
             envelope = read(record.headers, record.key, record.value)
@@ -113,12 +113,12 @@ class Reader:
             return Delivery(Origin.KAFKA, id, record, "", fault=error, lanes=(record.lane,))
         return self.envelope(envelope, record)
 
-    def _passes_by(self, record: RawRecord) -> bool:
+    def passes_by(self, topic: str, headers: Sequence[tuple[str, bytes | None]]) -> bool:
         """Whether it is an event that we know and have no use for. A good part of what a service is handed is, and one
         header tells."""
-        if record.topic not in self._event_topics:
+        if topic not in self._event_topics:
             return False
-        types = [raw for name, raw in record.headers if name == "ce_type"]
+        types = [raw for name, raw in headers if name == "ce_type"]
         return len(types) == 1 and types[0] in self._for_others
 
     def envelope(self, envelope: Envelope, record: RawRecord, origin: Origin = Origin.KAFKA) -> Delivery:

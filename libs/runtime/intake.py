@@ -203,8 +203,10 @@ class Intake:
             deliveries = [
                 self._reader.record(RawRecord(r.topic, r.partition, r.offset, r.key, r.headers, r.value))
                 for r in records
+                if not self._reader.passes_by(r.topic, r.headers)
             ]
-            await self._pump.submit(deliveries, give_up_after=self._retry_for)
+            if deliveries:
+                await self._pump.submit(deliveries, give_up_after=self._retry_for)
         except Exception as error:
             # Nothing may get past this: FastStream would go on with the next batch, and acknowledge this one with it.
             if isinstance(error, Unavailable):
@@ -214,9 +216,11 @@ class Intake:
                 await asyncio.sleep(1)
             await message.nack()
             return
-        for record in records:
-            self.handled[record.topic, record.partition] = record.offset + 1
-            self._to_acknowledge[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._pump.passed_by(len(records) - len(deliveries))
+        # The records of a partition stand in their order.
+        handled = {(record.topic, record.partition): record.offset + 1 for record in records}
+        self.handled |= handled
+        self._to_acknowledge |= {TopicPartition(*place): offset for place, offset in handled.items()}
         self._in_hand = False
         self.handled_at = asyncio.get_running_loop().time()
         if self._stopping:

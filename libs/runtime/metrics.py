@@ -4,6 +4,7 @@ What is counted on the way (batches, messages, requests) is counted in memory. G
 from what the process knows and from a few rows of its database, which costs the same however many orders there are.
 """
 
+from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -105,15 +106,14 @@ class Metrics:
 
     def count(self, deliveries: Iterable[Any], answers: Mapping[int, object]) -> None:
         """Counts what a committed batch came to."""
-        results: dict[tuple[str, str], int] = {}
-        total = 0
-        for delivery in deliveries:
-            label = (delivery.origin.value, type(answers[id(delivery)]).__name__.lower())
-            results[label] = results.get(label, 0) + 1
-            total += 1
-        self.batch_messages.observe(total)
+        results = Tally((delivery.origin, type(answers[id(delivery)])) for delivery in deliveries)
+        self.batch_messages.observe(results.total())
         for (origin, result), count in results.items():
-            self._messages.labels(self._service, origin, result).inc(count)
+            self._messages.labels(self._service, origin.value, result.__name__.lower()).inc(count)
+
+    def passed_by(self, messages: int) -> None:
+        """Counts messages from Kafka that were for others."""
+        self._messages.labels(self._service, "kafka", "passed").inc(messages)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts an HTTP request; `route` is the pattern, not the path."""

@@ -90,8 +90,8 @@ class Pump:
         """Since when, by the loop's clock, nothing came of what is under way; None while nothing is."""
         self.born_due = 0
         """Transactions committed that set a timer to a moment already past."""
-        self.published: Callable[[], None] = lambda: None
-        """Called after a commit that left something in the outbox."""
+        self.published: Callable[[int], None] = lambda rows: None
+        """Called after a commit that left so many rows in the outbox."""
 
     @property
     def fault(self) -> str:
@@ -113,6 +113,10 @@ class Pump:
         group = _Group(deliveries, loop.create_future(), loop.time() + give_up_after)
         self._queue.put_nowait(group)
         return await group.answers
+
+    def passed_by(self, messages: int) -> None:
+        """Counts messages for others, which need no transaction."""
+        self._metrics.passed_by(messages)
 
     async def run(self) -> None:
         """Works until cancelled; cancel it only when nothing is under way (see `drain`)."""
@@ -232,7 +236,7 @@ class Pump:
         if span:
             span.end(deliveries, batch.answers)
         if batch.records:
-            self.published()
+            self.published(len(batch.records))
         return [batch.answers[id(delivery)] for delivery in deliveries]
 
 

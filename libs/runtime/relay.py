@@ -24,8 +24,8 @@ log = structlog.get_logger()
 
 LEADER_LOCK = 0x52656C61  # one number for all relays; databases are per service
 BUSY_POLL, IDLE_POLL = 0.01, 0.25
-"""How soon rows are found that another replica's pump left: the first while there are such, the second at the latest
-when there were none for a while. Own commits wake at once."""
+"""Seconds until rows are found that another replica's pump left: the first while there are such, the second at the
+latest when there were none for a while. Own commits wake at once."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 SWEEP_ROWS, SWEEP_SECONDS = 5_000, 1.0
 """The outbox is swept after so many rows, and no more often than that: a long transaction elsewhere may hold back what
@@ -151,13 +151,16 @@ class Relay:
         self._metrics = metrics
         self._limit = limit
         self._awake = asyncio.Event()
+        self._own = 0
+        """Rows that commits of this process left since the last look."""
         self.fault = ""
         self.leading = False
         self.moved_at = asyncio.get_running_loop().time()
         """When, by the loop's clock, the outbox was last published or found empty, or another was found to lead."""
 
-    def wake(self) -> None:
-        """Look at the outbox now."""
+    def wake(self, rows: int = 0) -> None:
+        """Look at the outbox now; so many rows were left there by a commit of this process."""
+        self._own += rows
         self._awake.set()
 
     async def run(self) -> None:
@@ -190,15 +193,16 @@ class Relay:
             poll = BUSY_POLL
             unswept, swept_at = 0, 0.0
             while True:
-                if sent := await self._round(connection):
+                own, self._own = self._own, 0
+                sent = await self._round(connection)
+                if sent > own:
                     poll = BUSY_POLL
-                    unswept += sent
-                    now = asyncio.get_running_loop().time()
-                    if unswept >= SWEEP_ROWS and now - swept_at >= SWEEP_SECONDS:
-                        await outbox.sweep(connection)
-                        unswept, swept_at = 0, now
-                else:
-                    await self._rest(poll)
+                unswept += sent
+                now = asyncio.get_running_loop().time()
+                if unswept >= SWEEP_ROWS and now - swept_at >= SWEEP_SECONDS:
+                    await outbox.sweep(connection)
+                    unswept, swept_at = 0, now
+                if sent < self._limit and not await self._woken(poll):
                     poll = min(poll * 1.5, IDLE_POLL)
         finally:
             connection.terminate()
@@ -220,9 +224,11 @@ class Relay:
         self._metrics.sent.inc(len(rows))
         return len(rows)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _woken(self, within: float) -> bool:
+        """Waits until an own commit left rows; False when there was none for so many seconds."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(within):
                 await self._awake.wait()
         except TimeoutError:
-            pass
+            return False
+        return True

@@ -16,6 +16,10 @@ from runtime.fold import ABSENT, Versioned
 _Row = tuple[str, int, int, Any]
 """Id, version, version before, state."""
 
+# Documents travel as one string, which the driver encodes five times as fast as an array of them. What separates them
+# stands in no JSON, which escapes it.
+_DOCUMENTS = r"string_to_array($4::text, E'\x1f')"
+
 
 class ConcurrentUpdate(Exception):
     """Somebody else saved one of these aggregates in between: load again and decide anew."""
@@ -76,8 +80,8 @@ class _Table:
         names = ["id", "version", "state", *aggregate.columns]
         types = ["text", "bigint", "json", *(column.type for column in aggregate.columns.values())]
         # $3 is the version before, which only the update compares.
-        places = [1, 2, 4, *range(5, 5 + len(aggregate.columns))]
-        arrays = ", ".join(f"${place}::{kind}[]" for place, kind in zip(places, types, strict=True))
+        places = ["$1", "$2", _DOCUMENTS, *(f"${place}" for place in range(5, 5 + len(aggregate.columns)))]
+        arrays = ", ".join(f"{place}::{kind}[]" for place, kind in zip(places, types, strict=True))
         self.read_sql = f"SELECT id, version, state FROM {self.name} WHERE id = ANY($1::text[])"
         self.lock_sql = f"{self.read_sql} ORDER BY id FOR UPDATE"
         self.insert_sql = (
@@ -95,13 +99,13 @@ class _Table:
         """What PostgreSQL answers before the count of rows."""
         return "INSERT 0 " if sql is self.insert_sql else "UPDATE "
 
-    def arrays(self, rows: Sequence[_Row]) -> list[list[Any]]:
+    def arrays(self, rows: Sequence[_Row]) -> list[Any]:
         """The rows by column, as the statements take them."""
         encode = msgspec.json.encode
         return [
             [row[0] for row in rows],
             [row[1] for row in rows],
             [row[2] for row in rows],
-            [encode(row[3]).decode() for row in rows],
+            b"\x1f".join([encode(row[3]) for row in rows]).decode(),
             *([column.read(row[3]) for row in rows] for column in self._columns.values()),
         ]
