@@ -13,7 +13,7 @@ from rich.text import Text
 def place(letter: Mapping[str, Any]) -> str:
     """Where it was met."""
     from runtime.delivery import TIMER_TOPIC  # with all of a service behind it
-    from runtime.parking import OUTGOING
+    from runtime.outbox import OUTGOING
 
     if letter["topic"] == TIMER_TOPIC:
         return "a timer of the service"

@@ -1,6 +1,6 @@
 """What happens to a batch between BEGIN and COMMIT: the one path, step by step.
 
-inbox → parked keys → load, locked → claim timers → decide (pure) → save · postings · timers · outbox
+inbox → parked keys → load, locked → claim timers → decide (pure) → write states, timers and outbox → postings
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ import structlog
 from contracts.envelope import encode
 from contracts.message import is_command
 from contracts.registry import dead_letter_topic
-from runtime import census, idempotency, inbox, outbox, parking, timers
+from runtime import census, idempotency, inbox, outbox, parking, timers, writes
 from runtime.clock import Clock
 from runtime.db import Connection
 from runtime.decision import Ref, Service
@@ -103,19 +103,19 @@ class Handler:
         await self._drop_gone_timers(connection, batch)
         folded = fold(self._service, [delivery.item for delivery in batch.live if delivery.item], loaded, now)
         self._answer(batch, folded, now)
-        await self._repository.save(connection, loaded, folded.states)
-        if self._counted and (moved := census.moves(self._counted, loaded, folded.states)):
-            await census.append(connection, moved)
+        batch.timer_due = any(due_at and due_at <= now for due_at in folded.timers.values())
+        await self._park(connection, deliveries, batch, now)
+        effects = [
+            *self._repository.writes(loaded, folded.states),
+            *census.writes(census.moves(self._counted, loaded, folded.states)),
+            *timers.writes(folded.timers),
+            *outbox.writes(batch.records),
+            *idempotency.writes(batch.kept),
+        ]
+        await writes.write(connection, effects)
+        # Last, because batches of other replicas wait for the accounts.
         if folded.postings and self._service.postings:
             await self._service.postings.write(connection, folded.postings, now)
-        if folded.timers:
-            await timers.save(connection, folded.timers)
-            batch.timer_due = any(due_at and due_at <= now for due_at in folded.timers.values())
-        await self._park(connection, deliveries, batch, now)
-        if batch.records:
-            await outbox.append(connection, batch.records)
-        if batch.kept:
-            await idempotency.keep(connection, batch.kept)
         for twin, first in batch.twins:
             batch.answers[id(twin)] = _as_its_twin(twin, first, batch.answers[id(first)])
         return batch
@@ -123,7 +123,7 @@ class Handler:
     async def _drop_seen(self, connection: Connection, deliveries: Sequence[Delivery], batch: Batch) -> None:
         messages = []
         for delivery in deliveries:
-            if delivery.item is None and delivery.refusal is None and delivery.fault is None:
+            if delivery.passed:
                 batch.answers[id(delivery)] = Passed()
             elif delivery.timer is None:
                 messages.append(delivery.id)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from runtime.db import Connection
 from runtime.decision import Ref, Service, States
 from runtime.fold import Versioned
+from runtime.writes import Write
 
 Moves = Mapping[tuple[str, str], int]
 """Changes by aggregate and state."""
@@ -24,6 +25,8 @@ def counted(service: Service) -> Mapping[str, States]:
 def moves(counted: Mapping[str, States], before: Mapping[Ref, Versioned], after: Mapping[Ref, Versioned]) -> Moves:
     """What changed from `before` (a ref that is missing there did not exist) to `after`; states that come out even are
     left out. Pure."""
+    if not counted:
+        return {}
     net: Counter[tuple[str, str]] = Counter()
     for ref, now in after.items():
         states = counted.get(ref.aggregate)
@@ -41,14 +44,12 @@ def moves(counted: Mapping[str, States], before: Mapping[Ref, Versioned], after:
     return {place: change for place, change in net.items() if change}
 
 
-async def append(connection: Connection, moved: Moves) -> None:
-    """Writes changes down, in the transaction that makes them."""
-    await connection.execute(
-        "INSERT INTO census SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])",
-        [aggregate for aggregate, _ in moved],
-        [state for _, state in moved],
-        list(moved.values()),
-    )
+def writes(moved: Moves) -> list[Write]:
+    """What writes changes down, in the transaction that makes them."""
+    if not moved:
+        return []
+    columns = [aggregate for aggregate, _ in moved], [state for _, state in moved], list(moved.values())
+    return [Write("INSERT INTO census SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])", columns)]
 
 
 async def read(connection: Connection) -> Moves:

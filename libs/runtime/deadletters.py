@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime import inbox, outbox, parking, timers
+from runtime import inbox, outbox, parking, timers, writes
 from runtime.batch import Parked
 from runtime.clock import Clock
 from runtime.db import Connection, Pool
@@ -79,9 +79,9 @@ class DeadLetters:
     async def _replay(
         self, connection: Connection, key: str, letters: Sequence[parking.DeadLetter], by: str, reason: str
     ) -> list[dict[str, Any]]:
-        outgoing = [letter for letter in letters if letter.record.offset == parking.OUTGOING]
+        outgoing = [letter for letter in letters if letter.record.offset == outbox.OUTGOING]
         if outgoing:
-            await outbox.append(connection, [_published_again(letter.record) for letter in outgoing])
+            await writes.write(connection, outbox.writes([_published_again(letter.record) for letter in outgoing]))
         told: list[dict[str, Any]] = [{"seq": letter.seq, "type": "", "result": "published"} for letter in outgoing]
         resolved = [letter.seq for letter in outgoing]
         incoming = letters[len(outgoing) :]
@@ -127,7 +127,7 @@ class DeadLetters:
         if letter.record.topic != TIMER_TOPIC:
             return self._reader.record(letter.record)
         due = parse_timer(letter.record.value or b"")
-        await timers.save(connection, {(due.ref, due.name): due.due_at})
+        await writes.write(connection, timers.writes({(due.ref, due.name): due.due_at}))
         return timer(due)
 
     @staticmethod

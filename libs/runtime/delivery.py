@@ -88,6 +88,11 @@ class Delivery:
     """The digest of a command's body, where its answer is to be kept (see `idempotency.py`)."""
 
     @property
+    def passed(self) -> bool:
+        """Whether it is not for this service."""
+        return self.item is None and self.refusal is None and self.fault is None
+
+    @property
     def lane(self) -> str:
         """The key that is parked when this fails: the aggregate's id, or the record's key if it has none."""
         return self.item.ref.id if self.item else self.record.lane
@@ -102,10 +107,18 @@ class Reader:
         self._event_topics = {topic for topic in service.topics if not is_command(topic)}
         self._for_others = {type.encode() for type in REGISTRY.keys() - self._types.keys()}
 
+    def wanted(self, record: RawRecord) -> Delivery | None:
+        """A Kafka record, whatever it holds, or None where it is not for this service."""
+        if self._passes_by(record):
+            return None
+        delivery = self._read(record)
+        return None if delivery.passed else delivery
+
     def record(self, record: RawRecord) -> Delivery:
-        """A Kafka record, whatever it holds."""
-        if self.passes_by(record.topic, record.headers):
-            return Delivery(Origin.KAFKA, NO_ID, record, "")
+        """A Kafka record, whatever it holds, also one that is not for this service."""
+        return Delivery(Origin.KAFKA, NO_ID, record, "") if self._passes_by(record) else self._read(record)
+
+    def _read(self, record: RawRecord) -> Delivery:
         try:
             envelope = read(record.headers, record.key, record.value)
         except EnvelopeError as error:
@@ -113,13 +126,10 @@ class Reader:
             return Delivery(Origin.KAFKA, id, record, "", fault=error, lanes=(record.lane,))
         return self.envelope(envelope, record)
 
-    def passes_by(self, topic: str, headers: Sequence[tuple[str, bytes | None]]) -> bool:
+    def _passes_by(self, record: RawRecord) -> bool:
         """Whether it is an event that we know and have no use for. A good part of what a service is handed is, and one
         header tells."""
-        if topic not in self._event_topics:
-            return False
-        types = [raw for name, raw in headers if name == "ce_type"]
-        return len(types) == 1 and types[0] in self._for_others
+        return record.topic in self._event_topics and dict(record.headers).get("ce_type") in self._for_others
 
     def envelope(self, envelope: Envelope, record: RawRecord, origin: Origin = Origin.KAFKA) -> Delivery:
         """A message whose envelope could be read. For a webhook, `record` is made of it."""

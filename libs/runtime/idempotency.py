@@ -23,6 +23,7 @@ from runtime.db import Connection
 from runtime.decision import Refused
 from runtime.fold import Done, Refusal
 from runtime.watches import Reading, Watch
+from runtime.writes import Write
 
 MAX_KEY = 255
 TIDY_EVERY = 3600.0
@@ -30,6 +31,10 @@ _AT_ONCE = 10_000
 """Old answers dropped in one statement, so that no lock is held long."""
 
 
+_KEEP = (
+    "INSERT INTO answers (id, request, answer) SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::json[]) "
+    "ON CONFLICT (id) DO UPDATE SET request = excluded.request, answer = excluded.answer, at = excluded.at"
+)
 _DROP_OLD = """
 DELETE FROM answers WHERE id = ANY(ARRAY(SELECT id FROM answers WHERE at < now() - $1::interval LIMIT $2))
 """
@@ -89,15 +94,12 @@ class _Row(msgspec.Struct, omit_defaults=True):
 _rows = msgspec.json.Decoder(_Row)
 
 
-async def keep(connection: Connection, answers: Sequence[tuple[UUID, Kept]]) -> None:
-    """Writes answers in the transaction of their effects."""
-    await connection.execute(
-        "INSERT INTO answers (id, request, answer) SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::json[]) "
-        "ON CONFLICT (id) DO UPDATE SET request = excluded.request, answer = excluded.answer, at = excluded.at",
-        [id for id, _ in answers],
-        [kept.request for _, kept in answers],
-        [msgspec.json.encode(_row(kept.answer)).decode() for _, kept in answers],
-    )
+def writes(answers: Sequence[tuple[UUID, Kept]]) -> list[Write]:
+    """What keeps answers, in the transaction of their effects."""
+    if not answers:
+        return []
+    told = [msgspec.json.encode(_row(kept.answer)).decode() for _, kept in answers]
+    return [Write(_KEEP, ([id for id, _ in answers], [kept.request for _, kept in answers], told))]
 
 
 async def find(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Kept]:

@@ -198,12 +198,13 @@ class Intake:
         # It keeps what it was decoded to, which is itself: only a collection of cycles would ever free its records.
         message.clear_cache()
         records: tuple[ConsumerRecord[Any, Any], ...] = message.raw_message
+        wanted = self._reader.wanted
         self._oldest, self._in_hand = min(r.timestamp for r in records) / 1000, True
         try:
             deliveries = [
-                self._reader.record(RawRecord(r.topic, r.partition, r.offset, r.key, r.headers, r.value))
+                delivery
                 for r in records
-                if not self._reader.passes_by(r.topic, r.headers)
+                if (delivery := wanted(RawRecord(r.topic, r.partition, r.offset, r.key, r.headers, r.value)))
             ]
             if deliveries:
                 await self._pump.submit(deliveries, give_up_after=self._retry_for)

@@ -15,7 +15,7 @@ import msgspec
 from runtime.db import Connection
 from runtime.delivery import NOWHERE, Delivery, Origin, RawRecord
 from runtime.inbox import inbox_id
-from runtime.outbox import OutboxRow, Record
+from runtime.outbox import OUTGOING, OutboxRow, Record
 
 _RawHeaders = tuple[tuple[str, bytes | None], ...]
 _pack = msgspec.msgpack.Encoder().encode
@@ -26,8 +26,6 @@ ERROR_MAX = 2_000
 COPY_MAX_BYTES = 512 * 1024
 """A larger message is copied to the dead-letter topic without its value and headers: with the reasons added, a copy of
 one that just fitted its topic would not. The whole of it stays in the table."""
-OUTGOING = -2
-"""The offset of a letter that the broker would not have: it was decided, and is to be published, not handled."""
 
 
 class Letter(NamedTuple):
@@ -162,14 +160,9 @@ async def set_aside(connection: Connection, row: OutboxRow, error: str) -> None:
 async def hold_back(connection: Connection, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
     """Those of the rows, just taken, that may be sent. The others are of keys with a row set aside: they are parked
     behind it, also where their transaction began before that and so did not find the key parked."""
-    standing = await connection.fetch(
-        f'SELECT DISTINCT record_key FROM dead_letters WHERE "offset" = {OUTGOING} '
-        "AND status IN ('failed', 'waiting')"
-    )
-    keys = {row[0] for row in standing}
-    if keys and (behind := [row for row in rows if row.key in keys]):
-        await _park_outgoing(connection, behind, "behind", "")
-    return [row for row in rows if row.key not in keys]
+    if held := [row for row in rows if row.held]:
+        await _park_outgoing(connection, held, "behind", "")
+    return [row for row in rows if not row.held]
 
 
 async def _park_outgoing(connection: Connection, rows: Sequence[OutboxRow], code: str, error: str) -> None:

@@ -23,8 +23,8 @@ from runtime.decision import Service
 from runtime.delivery import Delivery, Origin
 from runtime.fold import Failed, Refusal
 from runtime.metrics import Metrics
-from runtime.repository import ConcurrentUpdate
 from runtime.tracing import Spans, passed_on
+from runtime.writes import ConcurrentUpdate
 
 log = structlog.get_logger()
 

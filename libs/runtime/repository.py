@@ -1,4 +1,4 @@
-"""Aggregates in PostgreSQL: load many, locked; save many, by compare-and-set on the version.
+"""Aggregates in PostgreSQL: load many, locked; write many, by compare-and-set on the version.
 
 An aggregate is a row of id, version, the columns that queries need, and the state as one JSON document.
 """
@@ -12,6 +12,7 @@ import msgspec
 from runtime.db import Connection, Pool
 from runtime.decision import Aggregate, Ref, Service
 from runtime.fold import ABSENT, Versioned
+from runtime.writes import Write
 
 _Row = tuple[str, int, int, Any]
 """Id, version, version before, state."""
@@ -19,10 +20,6 @@ _Row = tuple[str, int, int, Any]
 # Documents travel as one string, which the driver encodes five times as fast as an array of them. What separates them
 # stands in no JSON, which escapes it.
 _DOCUMENTS = r"string_to_array($4::text, E'\x1f')"
-
-
-class ConcurrentUpdate(Exception):
-    """Somebody else saved one of these aggregates in between: load again and decide anew."""
 
 
 class Repository:
@@ -46,10 +43,9 @@ class Repository:
                         loaded[Ref(table.name, row[0])] = Versioned(table.decode(row[2]), row[1])
         return loaded
 
-    async def save(
-        self, connection: Connection, loaded: Mapping[Ref, Versioned], changed: Mapping[Ref, Versioned]
-    ) -> None:
-        """Writes `changed` where the rows still are as they were `loaded`; raises `ConcurrentUpdate` otherwise."""
+    def writes(self, loaded: Mapping[Ref, Versioned], changed: Mapping[Ref, Versioned]) -> list[Write]:
+        """What writes `changed`, if all rows still are as they were `loaded`."""
+        writes = []
         for table in self._tables:
             new: list[_Row] = []
             old: list[_Row] = []
@@ -59,9 +55,12 @@ class Repository:
                     (old if before.version else new).append((ref.id, after.version, before.version, after.state))
             # Two batches that both make these wait for one another in one direction only.
             new.sort(key=itemgetter(0))
-            for sql, rows in ((table.insert_sql, new), (table.update_sql, old)):
-                if rows and await connection.execute(sql, *table.arrays(rows)) != f"{table.tag(sql)}{len(rows)}":
-                    raise ConcurrentUpdate(table.name)
+            writes += [
+                Write(sql, table.arrays(rows), len(rows))
+                for sql, rows in ((table.insert_sql, new), (table.update_sql, old))
+                if rows
+            ]
+        return writes
 
     async def get(self, connection: Connection | Pool, ref: Ref) -> Versioned | None:
         """One aggregate as it is now, not locked."""
@@ -94,10 +93,6 @@ class _Table:
             f"FROM unnest({arrays}, $3::bigint[]) AS n({', '.join(names)}, before) "
             f"WHERE t.id = n.id AND t.version = n.before"
         )
-
-    def tag(self, sql: str) -> str:
-        """What PostgreSQL answers before the count of rows."""
-        return "INSERT 0 " if sql is self.insert_sql else "UPDATE "
 
     def arrays(self, rows: Sequence[_Row]) -> list[Any]:
         """The rows by column, as the statements take them."""

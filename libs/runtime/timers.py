@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from runtime.db import Connection
 from runtime.decision import Ref
+from runtime.writes import Write
 
 
 class DueTimer(NamedTuple):
@@ -45,25 +46,19 @@ async def claim(connection: Connection, timers: Sequence[DueTimer]) -> set[DueTi
     return {DueTimer(Ref(row[0], row[1]), row[2], row[3]) for row in rows}
 
 
-async def save(connection: Connection, timers: Mapping[tuple[Ref, str], datetime | None]) -> None:
-    """Sets and cancels timers of aggregates that this transaction holds."""
-    wanted = [(ref, name, due_at) for (ref, name), due_at in timers.items() if due_at is not None]
-    cancelled = [(ref, name) for (ref, name), due_at in timers.items() if due_at is None]
-    if wanted:
-        await connection.execute(
-            "INSERT INTO timers (aggregate, id, name, due_at) "
-            "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) "
-            "ON CONFLICT (aggregate, id, name) DO UPDATE SET due_at = excluded.due_at",
-            [ref.aggregate for ref, _, _ in wanted],
-            [ref.id for ref, _, _ in wanted],
-            [name for _, name, _ in wanted],
-            [due_at for _, _, due_at in wanted],
-        )
-    if cancelled:
-        await connection.execute(
-            "DELETE FROM timers AS t USING unnest($1::text[], $2::text[], $3::text[]) AS c(aggregate, id, name) "
-            "WHERE (t.aggregate, t.id, t.name) = (c.aggregate, c.id, c.name)",
-            [ref.aggregate for ref, _ in cancelled],
-            [ref.id for ref, _ in cancelled],
-            [name for _, name in cancelled],
-        )
+_SET = (
+    "INSERT INTO timers (aggregate, id, name, due_at) "
+    "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) "
+    "ON CONFLICT (aggregate, id, name) DO UPDATE SET due_at = excluded.due_at"
+)
+_CANCEL = (
+    "DELETE FROM timers AS t USING unnest($1::text[], $2::text[], $3::text[]) AS c(aggregate, id, name) "
+    "WHERE (t.aggregate, t.id, t.name) = (c.aggregate, c.id, c.name)"
+)
+
+
+def writes(timers: Mapping[tuple[Ref, str], datetime | None]) -> list[Write]:
+    """What sets and cancels timers of aggregates that the transaction holds."""
+    wanted = [(*ref, name, due_at) for (ref, name), due_at in timers.items() if due_at is not None]
+    cancelled = [(*ref, name) for (ref, name), due_at in timers.items() if due_at is None]
+    return [Write(sql, [*zip(*rows, strict=True)]) for sql, rows in ((_SET, wanted), (_CANCEL, cancelled)) if rows]

@@ -14,6 +14,7 @@ from identity.repository import appeals
 from identity.service import SERVICE
 from runtime.migrate import migrate
 from runtime.repository import Repository
+from runtime.writes import write
 from tests.folding import Folding
 from tests.unit.identity.given import MAY_2025, appeal, open_account, reject, screen, usd, verify
 
@@ -40,7 +41,7 @@ async def saved(folding: Folding, database: str) -> asyncpg.Connection:
     connection = await asyncpg.connect(database)
     await migrate(connection, MIGRATIONS)
     repository = Repository(SERVICE)
-    await repository.save(connection, {}, folding.states)
+    await write(connection, repository.writes({}, folding.states))
     loaded = await repository.load(connection, list(folding.states))
     assert loaded == folding.states
     return connection

@@ -30,6 +30,7 @@ from runtime.http import Api, add_routes
 from runtime.migrate import migrate
 from runtime.problems import on_refused
 from runtime.repository import Repository
+from runtime.writes import write
 from tests.access import access, as_actor
 from tests.unit.disputes.given import days
 from tests.unit.disputes.given import in_state as case_in_state
@@ -68,7 +69,7 @@ async def holding(
         async with pool.acquire() as connection:
             await migrate(connection, [folder / "migrations"])
             changed = {ref: Versioned(state, 1) for ref, state in states}
-            await Repository(service).save(connection, {}, changed)
+            await write(connection, Repository(service).writes({}, changed))
         yield pool
     finally:
         await pool.close()

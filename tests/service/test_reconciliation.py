@@ -32,6 +32,7 @@ from runtime.http import Api, add_routes
 from runtime.migrate import migrate
 from runtime.problems import on_invalid_parameters, on_refused
 from runtime.repository import Repository
+from runtime.writes import write
 from tests.access import access, as_actor
 from tests.unit.deposits.given import SELLER
 from tests.unit.escrow.language import PAST, given
@@ -87,7 +88,7 @@ async def life(http: httpx.AsyncClient, order_id: str, state: State, at: datetim
     )
     postings = [_renamed(posting, order_id) for posting in story.folding.postings]
     async with http.pool.acquire() as connection, connection.transaction():  # type: ignore[attr-defined]
-        await Repository(ESCROW).save(connection, {}, {Ref("escrow", order_id): Versioned(order, 1)})
+        await write(connection, Repository(ESCROW).writes({}, {Ref("escrow", order_id): Versioned(order, 1)}))
         await LedgerStore().write(connection, [(f"cause-{order_id}", each) for each in postings], at)
 
 

@@ -13,6 +13,7 @@ from contracts.money import Money
 from runtime.decision import Service
 from runtime.migrate import migrate
 from runtime.repository import Repository
+from runtime.writes import write
 from simulators.carrier.repository import fates_met
 from simulators.carrier.service import SERVICE as CARRIER
 from simulators.carrier.service import service as carrier
@@ -32,7 +33,7 @@ async def saved(folding: Folding, service: Service, package: str, database: str)
     connection = await asyncpg.connect(database)
     await migrate(connection, (runtime.MIGRATIONS, Path(package).parent / "migrations"))
     repository = Repository(service)
-    await repository.save(connection, {}, folding.states)
+    await write(connection, repository.writes({}, folding.states))
     assert await repository.load(connection, list(folding.states)) == folding.states
     return connection
 

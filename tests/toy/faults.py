@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer
 from asyncpg.transaction import Transaction
 
-from runtime import inbox, migrate, outbox, parking, timers
+from runtime import inbox, migrate, outbox, parking, timers, writes
 from runtime.batch import Handler
 from runtime.decision import Look, Outcome, Service
 from runtime.pump import Pump
 from runtime.relay import KafkaSender, Relay
 from runtime.repository import Repository
+from runtime.writes import Write
 
 Step = Callable[..., Awaitable[Any]]
 
@@ -41,11 +42,10 @@ POINTS = {
     "parked_looked_up": Point(parking, "parked"),
     "loaded": Point(Repository, "load"),
     "timers_claimed": Point(timers, "claim"),
-    "saved": Point(Repository, "save"),
-    "timers_set": Point(timers, "save"),
     "letters_parked": Point(parking, "park"),
     "letters_resolved": Point(parking, "resolve"),
-    "outbox": Point(outbox, "append"),
+    "amid_write": Point(writes, "write", amid=True),
+    "written": Point(writes, "write"),
     "before_commit": Point(Handler, "apply"),
     "amid_commit": Point(Transaction, "_Transaction__commit", amid=True, armed_by=(Handler, "apply")),
     "committed": Point(Pump, "_transact"),
@@ -60,7 +60,7 @@ POINTS = {
 }
 """Every step of the path after which, or in which, a process can die."""
 
-_NO_RESULT = {"save", "append", "send", "_send_partition", "commit", "load", "parked", "resolve"}
+_NO_RESULT = {"write", "send", "_send_partition", "commit", "load", "parked", "resolve"}
 
 
 def die_at(place: str) -> None:
@@ -104,14 +104,15 @@ def die_at(place: str) -> None:
 
 def slow_saves(seconds: float) -> None:
     """Saving takes this long for every aggregate, in the database and inside the transaction."""
-    step: Step = Repository.save
+    step: Step = writes.write
 
-    async def slow(self: Repository, connection: Any, loaded: Any, changed: Any) -> None:
-        if changed:
-            await connection.execute("SELECT pg_sleep($1)", seconds * len(changed))
-        await step(self, connection, loaded, changed)
+    async def slow(connection: Any, effects: Sequence[Write]) -> None:
+        # Only writes of aggregates say how many rows they touch.
+        if aggregates := sum(one.rows or 0 for one in effects):
+            await connection.execute("SELECT pg_sleep($1)", seconds * aggregates)
+        await step(connection, effects)
 
-    Repository.save = slow  # type: ignore[method-assign]
+    writes.write = slow
 
 
 def slow_decisions(service: Service, seconds: float) -> Service:

@@ -25,6 +25,7 @@ from runtime.http import add_routes
 from runtime.migrate import migrate
 from runtime.problems import on_refused
 from runtime.repository import Repository
+from runtime.writes import write
 from tests.access import access, as_actor
 from tests.unit.escrow.language import PAST, T0, Story, days, given, hours
 
@@ -52,8 +53,10 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
                 connection, [runtime.MIGRATIONS, ledger.MIGRATIONS, Path(escrow.__file__).parent / "migrations"]
             )
             states = {Ref("escrow", id): Versioned(named(story, id), 7) for id, story in STORIES.items()}
-            await Repository(SERVICE).save(connection, {}, states)
-            await timers.save(connection, {(ref, DEADLINE): earliest(one.state)[0] for ref, one in states.items()})
+            await write(connection, Repository(SERVICE).writes({}, states))
+            await write(
+                connection, timers.writes({(ref, DEADLINE): earliest(one.state)[0] for ref, one in states.items()})
+            )
         yield pool
     finally:
         await pool.close()
@@ -66,7 +69,7 @@ def named(story: Story, id: str) -> object:
 async def booked(pool: asyncpg.Pool, story: Story) -> None:
     """The order `o-1` and its money."""
     async with pool.acquire() as connection, connection.transaction():
-        await Repository(SERVICE).save(connection, {}, {Ref("escrow", "o-1"): Versioned(story.state, 1)})
+        await write(connection, Repository(SERVICE).writes({}, {Ref("escrow", "o-1"): Versioned(story.state, 1)}))
         await LedgerStore().write(connection, [("cause", posting) for posting in story.folding.postings], T0)
 
 
@@ -133,7 +136,7 @@ async def test_the_database_refuses_an_order_that_would_wait_for_ever(pool: asyn
     forgotten = replace(waiting, order_id="o-x", tranches=(replace(waiting.tranches[0], deadline_at=None),))
     async with pool.acquire() as connection:
         with pytest.raises(asyncpg.CheckViolationError, match="nothing_waits_for_ever"):
-            await Repository(SERVICE).save(connection, {}, {Ref("escrow", "o-x"): Versioned(forgotten, 1)})
+            await write(connection, Repository(SERVICE).writes({}, {Ref("escrow", "o-x"): Versioned(forgotten, 1)}))
 
 
 async def test_x1_the_proof_and_where_the_money_of_an_order_is(pool: asyncpg.Pool) -> None:
@@ -176,7 +179,7 @@ async def test_e10_a_seller_sees_their_own_money_and_nothing_of_how_the_buyer_pa
     story = given(*PAST[State.SETTLED])
     abroad = replace(story.state, presentment="KWD")
     async with pool.acquire() as connection, connection.transaction():
-        await Repository(SERVICE).save(connection, {}, {Ref("escrow", "o-1"): Versioned(abroad, 1)})
+        await write(connection, Repository(SERVICE).writes({}, {Ref("escrow", "o-1"): Versioned(abroad, 1)}))
         await LedgerStore().write(connection, [("cause", posting) for posting in story.folding.postings], T0)
     async with client(pool) as http:
         seen = await http.get("/escrow/o-1", headers=as_actor(f"seller:{story.state.seller_id}"))
