@@ -29,9 +29,11 @@ async def write(connection: Connection, writes: Sequence[Write]) -> None:
     if not writes:
         return
     sql = _together(tuple((one.sql, one.rows is not None) for one in writes))
-    found = await connection.fetchrow(sql, *(argument for one in writes for argument in one.arguments))
-    if found is None or list(found) != [one.rows for one in writes if one.rows is not None]:
-        raise ConcurrentUpdate
+    touched = await connection.fetchrow(sql, *(argument for one in writes for argument in one.arguments))
+    counted = [one for one in writes if one.rows is not None]
+    for one, rows in zip(counted, touched or (), strict=True):
+        if rows != one.rows:
+            raise ConcurrentUpdate(f"{rows} of {one.rows} rows: {one.sql[:40]}…")
 
 
 @lru_cache(maxsize=512)
