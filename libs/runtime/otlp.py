@@ -93,7 +93,8 @@ def _links(deliveries: Iterable[Delivery], share: float) -> bytes:
             elif known := parts(came):
                 links[came] = _LINK_TRACE + bytes.fromhex(known[0]) + _LINK_SPAN + bytes.fromhex(known[1])
         if item is not None:
-            for id in (item.correlation_id, item.ref.id):
+            order, subject = item.correlation_id, item.ref.id
+            for id in (order,) if order == subject else (order, subject):
                 own = traced(id, share)
                 # No span of that trace caused it: the link bears the end of the trace id for a span id.
                 if own and own not in links and not came.startswith(own, 3):

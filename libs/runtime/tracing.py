@@ -26,6 +26,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from secrets import token_hex
 from typing import Any, Protocol
+from zlib import crc32
 
 Context = Callable[[str, str], str]
 """`context(traceparent of the message or "", correlation id)`: the traceparent of what it causes, "" for none."""
@@ -45,12 +46,11 @@ def trace_of(correlation_id: str) -> str:
     return OWN + blake2b(correlation_id.encode(), digest_size=12, person=b"holdfast-trace").hexdigest()
 
 
-@lru_cache(maxsize=16_384)
 def traced(correlation_id: str, share: float) -> str:
     """The trace id of an order that is among those to be traced, "" of any other. Its id alone says which, so that all
-    services choose the same ones: an order has a whole trace or none."""
-    own = trace_of(correlation_id)
-    return own if int(own[-8:], 16) < share * 2**32 else ""
+    services choose the same ones: an order has a whole trace or none. Most are told by a quick checksum, once for every
+    message."""
+    return trace_of(correlation_id) if crc32(correlation_id.encode()) < share * 2**32 else ""
 
 
 def new_span_id() -> str:
@@ -74,10 +74,11 @@ def from_span(span_id: str, share: float) -> Context:
     that others began goes on in any case."""
 
     def context(came: str, correlation_id: str) -> str:
-        if came and is_plain(came):
-            return f"{came[:36]}{span_id}{came[52:]}"
-        if known := parts(came):
-            return f"00-{known[0]}-{span_id}-{known[2]}"
+        if came:
+            if is_plain(came):
+                return f"{came[:36]}{span_id}{came[52:]}"
+            if known := parts(came):
+                return f"00-{known[0]}-{span_id}-{known[2]}"
         own = traced(correlation_id, share)
         return f"00-{own}-{span_id}-{_SAMPLED}" if own else ""
 
