@@ -21,7 +21,7 @@ _RULES: Sequence[tuple[str, re.Pattern[str]]] = tuple(
         ("FastStream", r"\((faststream|fast_depends|anyio|aiokafka_parser)/"),
         ("SQL client", r"\((asyncpg/|protocol\.c|pgproto\.c|record\.c)"),
         ("encode", r"^\S*encode\S* \((runtime/(pump|batch)|contracts/)"),
-        ("decode", r"\((runtime/delivery|contracts/(envelope|attributes|structured)|runtime/tolerance)"),
+        ("decode", r"\((runtime/delivery|contracts/(envelope|attributes|structured)|runtime/records)"),
         (
             "decide",
             r"\(((orders|escrow|deposits|disputes|identity)/(?!__main__|main\.py)"

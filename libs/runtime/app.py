@@ -55,7 +55,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 T = TypeVar("T")
 
-VIRTUAL_TIMER_POLL = 0.01
+VIRTUAL_TIMER_POLL, STANDING_TIMER_POLL, STANDING = 0.01, 0.1, 2.0
+"""Seconds between looks at a virtual clock: while it moves, and when it has stood for so long."""
 STOP_WITHIN = 25.0
 """Seconds for an orderly stop; keep the supervisor's grace period above."""
 
@@ -183,14 +184,18 @@ class Running:
         limit = self.settings.batch_max
         loop = asyncio.get_running_loop()
         seen: tuple[datetime, int, int] | None = None
+        moved_at = loop.time()
         while True:
             looked_at = (self.clock.now(), pump.born_due, int(loop.time()))
             if self.clock.virtual and looked_at == seen:
                 # A virtual clock stands still: nothing falls due unless it moves or a batch sets a timer to the past.
                 # Another replica's batch, too, which the look of every second finds.
                 self.timers_at = loop.time()
-                await asyncio.sleep(VIRTUAL_TIMER_POLL)
+                stands = self.timers_at - moved_at > STANDING
+                await asyncio.sleep(STANDING_TIMER_POLL if stands else VIRTUAL_TIMER_POLL)
                 continue
+            if seen is None or looked_at[:2] != seen[:2]:
+                moved_at = loop.time()
             fired = 0
             try:
                 async with pool.acquire() as connection:

@@ -56,6 +56,8 @@ class RawRecord(NamedTuple):
     key: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
     value: bytes | None
+    timestamp: int = 0
+    """Milliseconds since 1970, by whoever produced it or the broker; 0 for what did not come from Kafka."""
 
     @property
     def lane(self) -> str:

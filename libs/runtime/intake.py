@@ -8,6 +8,7 @@ behind does not grow.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
+from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -16,7 +17,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from runtime import fetch_sessions, tolerance
+from runtime import fetch_sessions, records
 from runtime.delivery import RawRecord, Reader
 from runtime.pump import Pump, Unavailable
 from runtime.settings import Settings
@@ -30,12 +31,13 @@ EMPTY_POLL_MS = 250
 LINGER = 0.004
 """Seconds. What the consumer fetched ahead while a batch was handled is as little as the broker had at its beginning;
 under load the broker holds what came since, and is waited for."""
-ACKNOWLEDGE_EVERY = 0.1
+ACKNOWLEDGE_EVERY = 0.5
 """Seconds. Each acknowledgement costs the broker a record a partition, so those of many batches go together; what a
 crash leaves unacknowledged is handed out again, and the inbox drops it."""
 HEARTBEAT_MS = 1000
 """A replica learns by its heartbeat that others came or went, so this is what a change of shares takes."""
 A_FEW = 20
+_TIMESTAMP = attrgetter("timestamp")
 FETCH_BYTES = 1024 * 1024
 PARTITION_FETCH_BYTES = 256 * 1024
 """What a consumer holds at most, fetched and not yet handled: bounded however far behind it is."""
@@ -46,7 +48,7 @@ class Intake:
     group acknowledged before this replica had its share, and what it handled since."""
 
     def __init__(self, settings: Settings, service: str, topics: tuple[str, ...], reader: Reader, pump: Pump) -> None:
-        tolerance.install()
+        records.install()
         fetch_sessions.install()
         self._reader = reader
         self._pump = pump
@@ -55,6 +57,8 @@ class Intake:
         self.handled_at = asyncio.get_running_loop().time()
         """When, by the loop's clock, a batch was last handled."""
         self._ends: dict[TopicPartition, int] = {}
+        self._ends_at: dict[TopicPartition, int] = {}
+        """Where the batch in hand ends."""
         self._in_hand = False
         self._oldest = self._level_at = time.time()
         self.topics = topics
@@ -184,44 +188,46 @@ class Intake:
             at = (place.topic, place.partition)
             self.handled[at] = max(self.handled.get(at, 0), begins[place] if offset is None else offset)
 
-    async def _gather(self, consumer: Any) -> tuple[ConsumerRecord[Any, Any], ...]:
+    async def _gather(self, consumer: Any) -> tuple[RawRecord, ...]:
         """The next batch: what is ready, and under load what the broker gathered meanwhile."""
         found = await consumer.getmany(timeout_ms=EMPTY_POLL_MS, max_records=self._batch_max)
-        records = [record for some in found.values() for record in some]
-        if self._busy and 0 < len(records) < self._batch_max:
-            found = await consumer.getmany(timeout_ms=LINGER * 1000, max_records=self._batch_max - len(records))
-            records += [record for some in found.values() for record in some]
-        self._busy = len(records) >= A_FEW
-        return tuple(records)
+        gathered = [record for some in found.values() for record in some]
+        if self._busy and 0 < len(gathered) < self._batch_max:
+            try:
+                more = await consumer.getmany(timeout_ms=LINGER * 1000, max_records=self._batch_max - len(gathered))
+            except Exception as error:
+                # What was gathered is behind the consumer's position: nobody would hand it out again.
+                log.warning("gathered_less", error=repr(error))
+            else:
+                gathered += [record for some in more.values() for record in some]
+                found |= more
+        self._busy = len(gathered) >= A_FEW
+        # The records of a partition stand in their order.
+        self._ends_at = {place: some[-1].offset + 1 for place, some in found.items()}
+        return tuple(gathered)
 
     async def _handle(self, message: KafkaMessage) -> None:
         # It keeps what it was decoded to, which is itself: only a collection of cycles would ever free its records.
         message.clear_cache()
-        records: tuple[ConsumerRecord[Any, Any], ...] = message.raw_message
+        gathered: tuple[RawRecord, ...] = message.raw_message
         wanted = self._reader.wanted
-        self._oldest, self._in_hand = min(r.timestamp for r in records) / 1000, True
+        self._oldest, self._in_hand = min(map(_TIMESTAMP, gathered)) / 1000, True
         try:
-            deliveries = [
-                delivery
-                for r in records
-                if (delivery := wanted(RawRecord(r.topic, r.partition, r.offset, r.key, r.headers, r.value)))
-            ]
+            deliveries = [delivery for record in gathered if (delivery := wanted(record))]
             if deliveries:
                 await self._pump.submit(deliveries, give_up_after=self._retry_for)
         except Exception as error:
             # Nothing may get past this: FastStream would go on with the next batch, and acknowledge this one with it.
             if isinstance(error, Unavailable):
-                log.warning("batch_handed_back", error=str(error), messages=len(records))
+                log.warning("batch_handed_back", error=str(error), messages=len(gathered))
             else:
-                log.exception("batch_handed_back", messages=len(records))
+                log.exception("batch_handed_back", messages=len(gathered))
                 await asyncio.sleep(1)
             await message.nack()
             return
-        self._pump.passed_by(len(records) - len(deliveries))
-        # The records of a partition stand in their order.
-        handled = {(record.topic, record.partition): record.offset + 1 for record in records}
-        self.handled |= handled
-        self._to_acknowledge |= {TopicPartition(*place): offset for place, offset in handled.items()}
+        self._pump.passed_by(len(gathered) - len(deliveries))
+        self.handled |= {(place.topic, place.partition): end for place, end in self._ends_at.items()}
+        self._to_acknowledge |= self._ends_at
         self._in_hand = False
         self.handled_at = asyncio.get_running_loop().time()
         if self._stopping:
@@ -262,12 +268,15 @@ class _Shares(ConsumerRebalanceListener):  # type: ignore[misc]
         self._begin(assigned)
 
 
-async def _parse(records: tuple[ConsumerRecord[Any, Any], ...], original: Callable[..., Awaitable[Any]]) -> Any:
+async def _parse(gathered: tuple[RawRecord, ...], original: Callable[..., Awaitable[Any]]) -> Any:
     """FastStream's own parser decodes every header and skips a whole batch over one that is not UTF-8. Ours shows it
     a record without headers and keeps the batch as it came."""
-    first = records[0]
-    message = await original((ConsumerRecord(**{**first.__dict__, "headers": (), "value": b""}),))
-    message.raw_message = records
+    first = gathered[0]
+    shown = ConsumerRecord(
+        first.topic, first.partition, first.offset, first.timestamp, 0, first.key, b"", None, -1, 0, ()
+    )
+    message = await original((shown,))
+    message.raw_message = gathered
     return message
 
 
