@@ -122,7 +122,9 @@ async def progress(request: Request) -> Response:
     # Handled first, published last, outbox and timers in one snapshot between them: whatever a message or a timer set
     # going is seen in one of these places, wherever it has got to.
     handled = dict(running.intake.handled) if running.intake else {}
-    outbox, due = await running.pool.fetchrow("SELECT (SELECT count(*) FROM outbox), (SELECT min(due_at) FROM timers)")
+    outbox, due = await running.pool.fetchrow(
+        "SELECT (SELECT coalesce(sum(messages), 0) FROM outbox), (SELECT min(due_at) FROM timers)"
+    )
     told = {
         "service": running.service.name,
         "life": LIFE,
@@ -217,7 +219,7 @@ def _known(running: Any) -> dict[str, float]:
 
 _COUNTED = """
 SELECT
-    (SELECT count(*) FROM (SELECT FROM outbox LIMIT 100000) AS found) AS outbox_rows,
+    (SELECT coalesce(sum(messages), 0) FROM (SELECT messages FROM outbox LIMIT 100000) AS found) AS outbox_rows,
     (SELECT extract(epoch FROM now() - at) FROM outbox ORDER BY id LIMIT 1) AS outbox_oldest_age_seconds,
     (SELECT count(*) FROM (SELECT FROM timers WHERE due_at < $1 LIMIT 100000) AS found) AS timers_overdue,
     (SELECT extract(epoch FROM $1 - min(due_at)) FROM timers WHERE due_at < $1) AS timers_overdue_age_seconds,

@@ -17,7 +17,7 @@ READ_EVERY = 1.0
 """Seconds; whoever scrapes more often is told the same again."""
 
 GAUGES = {
-    "outbox_rows": "Messages decided and not yet published; counted up to 100,000",
+    "outbox_rows": "Messages decided and not yet published; of the first 100,000 rows",
     "outbox_oldest_age_seconds": "Age of the oldest message not yet published, 0 without one",
     "timers_overdue": "Timers due and not fired; counted up to 100,000",
     "timers_overdue_age_seconds": "How long the oldest of them has been due, by the clock of the service",

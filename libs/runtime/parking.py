@@ -12,8 +12,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from runtime import outbox
+from runtime.columns import column, texts
 from runtime.db import Connection
 from runtime.delivery import NOWHERE, Delivery, Origin, RawRecord
+from runtime.ids import new_id
 from runtime.inbox import inbox_id
 from runtime.outbox import OUTGOING, OutboxRow, Record
 
@@ -66,7 +69,7 @@ class DeadLetter:
 async def parked(connection: Connection, keys: Collection[str]) -> set[str]:
     """Which of these keys stand still. Locks their rows, so a replay in another replica is waited for."""
     rows = await connection.fetch(
-        "SELECT key FROM parked_keys WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE", list(keys)
+        f"SELECT key FROM parked_keys WHERE key = ANY({texts(1)}) ORDER BY key FOR UPDATE", column(list(keys))
     )
     return {row[0] for row in rows}
 
@@ -153,7 +156,7 @@ async def resolve(
 
 async def set_aside(connection: Connection, row: OutboxRow, error: str) -> None:
     """Takes a row that the broker will not have out of the outbox, and parks its key: see `hold_back`."""
-    await connection.execute("DELETE FROM outbox WHERE id = $1", row.id)
+    await outbox.remove(connection, row)
     await _park_outgoing(connection, [row], "undeliverable", error)
 
 
@@ -169,7 +172,7 @@ async def _park_outgoing(connection: Connection, rows: Sequence[OutboxRow], code
     letters = []
     for row in rows:
         record = RawRecord(row.topic, NOWHERE, OUTGOING, row.key, row.headers, row.value)
-        delivery = Delivery(Origin.KAFKA, inbox_id("outbox", str(row.id)), record, "", lanes=(record.lane,))
+        delivery = Delivery(Origin.KAFKA, inbox_id("outbox", new_id()), record, "", lanes=(record.lane,))
         letters.append(Letter(delivery, record.lane, code, error[:ERROR_MAX], waiting=code == "behind"))
     now = await connection.fetchval("SELECT now()")
     await park(connection, letters, now)

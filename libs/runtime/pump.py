@@ -90,8 +90,8 @@ class Pump:
         """Since when, by the loop's clock, nothing came of what is under way; None while nothing is."""
         self.born_due = 0
         """Transactions committed that set a timer to a moment already past."""
-        self.published: Callable[[int], None] = lambda rows: None
-        """Called after a commit that left so many rows in the outbox."""
+        self.published: Callable[[int], None] = lambda messages: None
+        """Called after a commit that left so many messages in the outbox."""
 
     @property
     def fault(self) -> str:

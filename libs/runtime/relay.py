@@ -27,7 +27,7 @@ BUSY_POLL, IDLE_POLL = 0.01, 0.25
 """Seconds until rows are found that another replica's pump left: the first while there are such, the second at the
 latest when there were none for a while. Own commits wake at once."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-SWEEP_ROWS, SWEEP_SECONDS = 5_000, 1.0
+SWEEP_ROWS, SWEEP_SECONDS = 800, 1.0
 """The outbox is swept after so many rows, and no more often than that: a long transaction elsewhere may hold back what
 a sweep could free."""
 
@@ -152,15 +152,15 @@ class Relay:
         self._limit = limit
         self._awake = asyncio.Event()
         self._own = 0
-        """Rows that commits of this process left since the last look."""
+        """Messages that commits of this process left since the last look."""
         self.fault = ""
         self.leading = False
         self.moved_at = asyncio.get_running_loop().time()
         """When, by the loop's clock, the outbox was last published or found empty, or another was found to lead."""
 
-    def wake(self, rows: int = 0) -> None:
-        """Look at the outbox now; so many rows were left there by a commit of this process."""
-        self._own += rows
+    def wake(self, messages: int = 0) -> None:
+        """Look at the outbox now; so many messages were left there by a commit of this process."""
+        self._own += messages
         self._awake.set()
 
     async def run(self) -> None:
@@ -194,35 +194,36 @@ class Relay:
             unswept, swept_at = 0, 0.0
             while True:
                 own, self._own = self._own, 0
-                sent = await self._round(connection)
+                rows, sent = await self._round(connection)
                 if sent > own:
                     poll = BUSY_POLL
-                unswept += sent
+                unswept += rows
                 now = asyncio.get_running_loop().time()
                 if unswept >= SWEEP_ROWS and now - swept_at >= SWEEP_SECONDS:
                     await outbox.sweep(connection)
                     unswept, swept_at = 0, now
-                if sent < self._limit and not await self._woken(poll):
+                if rows < self._limit and not await self._woken(poll):
                     poll = min(poll * 1.5, IDLE_POLL)
         finally:
             connection.terminate()
 
-    async def _round(self, connection: Connection) -> int:
+    async def _round(self, connection: Connection) -> tuple[int, int]:
+        """How many rows were taken, and how many messages they held."""
         self._awake.clear()
         try:
             async with connection.transaction():
-                rows = await outbox.take(connection, self._limit)
-                if rows and (sendable := await parking.hold_back(connection, rows)):
+                rows, messages = await outbox.take(connection, self._limit)
+                if messages and (sendable := await parking.hold_back(connection, messages)):
                     await self._sender.send(sendable)
         except Undeliverable as error:
             log.error("undeliverable", topic=error.row.topic, key=repr(error.row.key), error=str(error))
             async with connection.transaction():
                 await parking.set_aside(connection, error.row, str(error))
-            return 1
+            return 1, 1
         self.fault = ""
         self.moved_at = asyncio.get_running_loop().time()
-        self._metrics.sent.inc(len(rows))
-        return len(rows)
+        self._metrics.sent.inc(len(messages))
+        return rows, len(messages)
 
     async def _woken(self, within: float) -> bool:
         """Waits until an own commit left rows; False when there was none for so many seconds."""

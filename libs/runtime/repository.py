@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.columns import column, rows, texts
 from runtime.db import Connection, Pool
 from runtime.decision import Aggregate, Ref, Service
 from runtime.fold import ABSENT, Versioned
@@ -17,9 +18,8 @@ from runtime.writes import Write
 _Row = tuple[str, int, int, Any]
 """Id, version, version before, state."""
 
-# Documents travel as one string, which the driver encodes five times as fast as an array of them. What separates them
-# stands in no JSON, which escapes it.
-_DOCUMENTS = r"string_to_array($4::text, E'\x1f')"
+# Documents stay texts, which nobody takes apart on the way. What separates them stands in no JSON, which escapes it.
+_DOCUMENTS = r"unnest(string_to_array({place}::text, E'\x1f')::json[])"
 
 
 class Repository:
@@ -39,7 +39,7 @@ class Repository:
             others = sorted({ref.id for ref in read if ref.aggregate == table.name} - set(ids))
             for sql, wanted in ((table.lock_sql, ids), (table.read_sql, others)):
                 if wanted:
-                    for row in await connection.fetch(sql, wanted):
+                    for row in await connection.fetch(sql, column(wanted)):
                         loaded[Ref(table.name, row[0])] = Versioned(table.decode(row[2]), row[1])
         return loaded
 
@@ -56,7 +56,7 @@ class Repository:
             # Two batches that both make these wait for one another in one direction only.
             new.sort(key=itemgetter(0))
             writes += [
-                Write(sql, table.arrays(rows), len(rows))
+                Write(sql, table.arguments(rows), len(rows))
                 for sql, rows in ((table.insert_sql, new), (table.update_sql, old))
                 if rows
             ]
@@ -65,7 +65,7 @@ class Repository:
     async def get(self, connection: Connection | Pool, ref: Ref) -> Versioned | None:
         """One aggregate as it is now, not locked."""
         table = next(table for table in self._tables if table.name == ref.aggregate)
-        row = await connection.fetchrow(table.read_sql, [ref.id])
+        row = await connection.fetchrow(table.read_sql, column([ref.id]))
         return Versioned(table.decode(row[2]), row[1]) if row else None
 
 
@@ -76,31 +76,24 @@ class _Table:
         self.name = aggregate.name
         self._columns = aggregate.columns
         self.decode = msgspec.json.Decoder(aggregate.state).decode
-        names = ["id", "version", "state", *aggregate.columns]
-        types = ["text", "bigint", "json", *(column.type for column in aggregate.columns.values())]
-        # $3 is the version before, which only the update compares.
-        places = ["$1", "$2", _DOCUMENTS, *(f"${place}" for place in range(5, 5 + len(aggregate.columns)))]
-        arrays = ", ".join(f"{place}::{kind}[]" for place, kind in zip(places, types, strict=True))
-        self.read_sql = f"SELECT id, version, state FROM {self.name} WHERE id = ANY($1::text[])"
+        columns = {name: column.type for name, column in aggregate.columns.items()}
+        types = {"id": "text", "version": "bigint", "before": "bigint", **columns}
+        given = rows(types, {"state": _DOCUMENTS.format(place=f"${len(types) + 1}")})
+        names = ["id", "version", "state", *columns]
+        self.read_sql = f"SELECT id, version, state FROM {self.name} WHERE id = ANY({texts(1)})"
         self.lock_sql = f"{self.read_sql} ORDER BY id FOR UPDATE"
         self.insert_sql = (
             f"INSERT INTO {self.name} ({', '.join(names)}) "
-            f"SELECT {', '.join(f'n.{name}' for name in names)} "
-            f"FROM unnest({arrays}, $3::bigint[]) AS n({', '.join(names)}, before) ON CONFLICT (id) DO NOTHING"
+            f"SELECT {', '.join(f'n.{name}' for name in names)} FROM {given} AS n ON CONFLICT (id) DO NOTHING"
         )
         self.update_sql = (
             f"UPDATE {self.name} AS t SET {', '.join(f'{name} = n.{name}' for name in names[1:])} "
-            f"FROM unnest({arrays}, $3::bigint[]) AS n({', '.join(names)}, before) "
-            f"WHERE t.id = n.id AND t.version = n.before"
+            f"FROM {given} AS n WHERE t.id = n.id AND t.version = n.before"
         )
 
-    def arrays(self, rows: Sequence[_Row]) -> list[Any]:
+    def arguments(self, rows: Sequence[_Row]) -> list[Any]:
         """The rows by column, as the statements take them."""
         encode = msgspec.json.encode
-        return [
-            [row[0] for row in rows],
-            [row[1] for row in rows],
-            [row[2] for row in rows],
-            b"\x1f".join([encode(row[3]) for row in rows]).decode(),
-            *([column.read(row[3]) for row in rows] for column in self._columns.values()),
-        ]
+        ids, versions, before, states = zip(*rows, strict=True)
+        read = [column([each.read(state) for state in states]) for each in self._columns.values()]
+        return [column(ids), column(versions), column(before), *read, b"\x1f".join(map(encode, states)).decode()]

@@ -133,7 +133,7 @@ class Settings(KafkaSettings):
         default=90, gt=0, description="how long a Kafka batch is retried before it is fetched anew"
     )
     timer_poll: float = Field(default=0.25, gt=0, description="how often due timers are looked for")
-    relay_max: int = Field(default=2_000, ge=1, le=10_000, description="most outbox rows sent in one go")
+    relay_max: int = Field(default=250, ge=1, le=2_000, description="most outbox rows, of 8 kB, sent in one go")
     session_timeout: float = Field(default=6, ge=1, description="after this silence Kafka gives a replica's share away")
     instance: str = Field(
         default="",

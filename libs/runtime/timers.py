@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from runtime.columns import column, rows
 from runtime.db import Connection
 from runtime.decision import Ref
 from runtime.writes import Write
@@ -25,35 +26,31 @@ class DueTimer(NamedTuple):
 async def due(connection: Connection, now: datetime, limit: int) -> list[DueTimer]:
     """What is due, oldest first. Not locked: the batch claims after it holds the aggregates, so that a timer and
     a message for the same aggregate never wait for each other in a circle."""
-    rows = await connection.fetch(
+    found = await connection.fetch(
         "SELECT aggregate, id, name, due_at FROM timers WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2", now, limit
     )
-    return [DueTimer(Ref(row[0], row[1]), row[2], row[3]) for row in rows]
+    return [DueTimer(Ref(row[0], row[1]), row[2], row[3]) for row in found]
 
 
 async def claim(connection: Connection, timers: Sequence[DueTimer]) -> set[DueTimer]:
     """Takes the rows that still stand as they were read; the others were cancelled, moved or fired elsewhere."""
-    rows = await connection.fetch(
-        "DELETE FROM timers AS t USING unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) "
-        "AS c(aggregate, id, name, due_at) "
-        "WHERE (t.aggregate, t.id, t.name, t.due_at) = (c.aggregate, c.id, c.name, c.due_at) "
-        "RETURNING t.aggregate, t.id, t.name, t.due_at",
-        [timer.ref.aggregate for timer in timers],
-        [timer.ref.id for timer in timers],
-        [timer.name for timer in timers],
-        [timer.due_at for timer in timers],
+    names = "t.aggregate, t.id, t.name, t.due_at"
+    found = await connection.fetch(
+        f"DELETE FROM timers AS t USING {_TIMERS} AS c "
+        f"WHERE ({names}) = (c.aggregate, c.id, c.name, c.due_at) RETURNING {names}",
+        *map(column, zip(*((*timer.ref, timer.name, timer.due_at) for timer in timers), strict=True)),
     )
-    return {DueTimer(Ref(row[0], row[1]), row[2], row[3]) for row in rows}
+    return {DueTimer(Ref(row[0], row[1]), row[2], row[3]) for row in found}
 
 
+_KEY = {"aggregate": "text", "id": "text", "name": "text"}
+_TIMERS = rows({**_KEY, "due_at": "timestamptz"})
 _SET = (
-    "INSERT INTO timers (aggregate, id, name, due_at) "
-    "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) "
+    f"INSERT INTO timers (aggregate, id, name, due_at) SELECT * FROM {_TIMERS} AS c "
     "ON CONFLICT (aggregate, id, name) DO UPDATE SET due_at = excluded.due_at"
 )
 _CANCEL = (
-    "DELETE FROM timers AS t USING unnest($1::text[], $2::text[], $3::text[]) AS c(aggregate, id, name) "
-    "WHERE (t.aggregate, t.id, t.name) = (c.aggregate, c.id, c.name)"
+    f"DELETE FROM timers AS t USING {rows(_KEY)} AS c WHERE (t.aggregate, t.id, t.name) = (c.aggregate, c.id, c.name)"
 )
 
 
@@ -61,4 +58,8 @@ def writes(timers: Mapping[tuple[Ref, str], datetime | None]) -> list[Write]:
     """What sets and cancels timers of aggregates that the transaction holds."""
     wanted = [(*ref, name, due_at) for (ref, name), due_at in timers.items() if due_at is not None]
     cancelled = [(*ref, name) for (ref, name), due_at in timers.items() if due_at is None]
-    return [Write(sql, [*zip(*rows, strict=True)]) for sql, rows in ((_SET, wanted), (_CANCEL, cancelled)) if rows]
+    return [
+        Write(sql, [*map(column, zip(*some, strict=True))])
+        for sql, some in ((_SET, wanted), (_CANCEL, cancelled))
+        if some
+    ]

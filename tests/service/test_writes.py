@@ -53,7 +53,9 @@ async def test_writes_of_every_kind_go_together(connection: Any) -> None:
         (NEW, "bell"),
         (OLD, "horn"),
     ]
-    assert [row.headers for row in await outbox.take(connection, 9)] == [[("ce_id", b"%d" % n)] for n in range(3)]
+    assert [row.headers for row in (await outbox.take(connection, 9)).messages] == [
+        [("ce_id", b"%d" % n)] for n in range(3)
+    ]
     await write(connection, [])
 
 
@@ -71,7 +73,7 @@ async def test_a_lost_race_leaves_nothing(connection: Any, loaded: Any, changed:
         async with connection.transaction():
             await write(connection, [*REPOSITORY.writes(loaded, changed), *outbox.writes([record("old")])])
     assert await REPOSITORY.load(connection, [OLD, NEW]) == {OLD: Versioned(toy.Tally(1, (1,)), 1)}
-    assert await outbox.take(connection, 9) == []
+    assert await outbox.take(connection, 9) == (0, [])
 
 
 async def test_rows_behind_one_that_was_set_aside_are_held(connection: Any) -> None:
@@ -79,7 +81,7 @@ async def test_rows_behind_one_that_was_set_aside_are_held(connection: Any) -> N
     await write(connection, outbox.writes([record("large", 1), record("large", 2), record("other", 3)]))
     first = (await connection.fetchrow("SELECT min(id) FROM outbox"))[0]
     await parking.set_aside(connection, outbox.OutboxRow(first, *record("large", 1)), "too large")
-    taken = await outbox.take(connection, 9)
+    taken = (await outbox.take(connection, 9)).messages
     assert [(row.key, row.held) for row in taken] == [(b"large", True), (b"other", False)]
     assert [row.key for row in await parking.hold_back(connection, taken)] == [b"other"]
     letters = await parking.letters_of(connection, "large", 9)
@@ -87,4 +89,4 @@ async def test_rows_behind_one_that_was_set_aside_are_held(connection: Any) -> N
 
     await parking.resolve(connection, [letter.seq for letter in letters], "replayed", "op", "smaller now", NOON)
     await write(connection, outbox.writes([record("large", 4)]))
-    assert [row.held for row in await outbox.take(connection, 9)] == [False]
+    assert [row.held for row in (await outbox.take(connection, 9)).messages] == [False]
