@@ -9,7 +9,7 @@ is passed over: unknown headers and attributes, whatever their bytes.
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from pydantic import ValidationError
@@ -40,6 +40,10 @@ from contracts.registry import UPCASTS, Upcast, upcast
 from contracts.structured import read_batch, read_event, read_structured, to_structured
 
 M = TypeVar("M", bound=Message)
+
+Headers = Sequence[tuple[str, bytes | None]]
+Found = dict[str, Any]
+"""Headers by name; a value may be None."""
 
 
 class InvalidData(ValueError):
@@ -99,8 +103,8 @@ def encode(
     return message.TOPIC, key, headers, value
 
 
-def read(headers: Sequence[tuple[str, bytes | None]], key: bytes | None, value: bytes | None) -> Envelope:
-    """The envelope of a Kafka record, in binary or structured mode.
+def read(headers: Headers, key: bytes | None, value: bytes | None, found: Found | None = None) -> Envelope:
+    """The envelope of a Kafka record, in binary or structured mode. `found` is `dict(headers)`, where there is one.
 
     Of the record key and `partitionkey` one is enough, and `subject` stands in for both. Raises `EnvelopeError`.
     """
@@ -108,7 +112,49 @@ def read(headers: Sequence[tuple[str, bytes | None]], key: bytes | None, value: 
         raise EnvelopeError("missing_value", "the record has no value; send the message as JSON")
     if len(value) > MAX_MESSAGE_BYTES:
         raise too_large(f"a value of {len(value)} bytes", MAX_MESSAGE_BYTES)
-    found = dict(headers)
+    if found is None:
+        found = dict(headers)
+    return _read_usual(found, key, value) or _read_any(headers, found, key, value)
+
+
+def _read_usual(found: Found, key: bytes | None, value: bytes) -> Envelope | None:
+    """The envelope of a record such as `encode` writes, its attributes checked all at once; None for any other record,
+    which `_read_any` reads or refuses."""
+    header = found.get
+    if not key or header("ce_partitionkey") != key or header("ce_subject") != key:
+        return None
+    try:
+        type, source = _familiar_kind(
+            header("content-type"), header("ce_specversion"), header("ce_type"), header("ce_source")
+        )
+        time, sequence = _familiar_time(header("ce_time")), _familiar_sequence(header("ce_sequence"))
+        ids = (key, found["ce_id"], header("ce_correlationid", b""), header("ce_causationid", b""))
+        text = b" ".join(ids).decode()
+        # A space within one of them makes too many parts.
+        record_key, id, correlation_id, causation_id = text.split(" ")
+    except (KeyError, TypeError, ValueError):
+        return None
+    # The rules that hold for all of them together hold for each.
+    if not id or len(text) > MAX_ATTRIBUTE_CHARS or not text.isprintable():
+        return None
+    traceparent = header("traceparent")
+    return Envelope(
+        id,
+        type,
+        source,
+        time,
+        record_key,
+        record_key,
+        correlation_id,
+        causation_id,
+        sequence,
+        parse_traceparent(traceparent) if traceparent else "",
+        value,
+    )
+
+
+def _read_any(headers: Headers, found: Found, key: bytes | None, value: bytes) -> Envelope:
+    """The envelope of any record with a value, attribute by attribute."""
     if found.get("content-type") != b"application/json" or "ce_id" not in found:
         found = {name.lower(): raw for name, raw in headers} | found
         if _is_structured(found):
@@ -126,8 +172,8 @@ def read(headers: Sequence[tuple[str, bytes | None]], key: bytes | None, value: 
     time = _optional(found, "ce_time")
     return Envelope(
         _required(found, "ce_id"),
-        _familiar("ce_type", found.get("ce_type")),
-        _familiar("ce_source", found.get("ce_source")),
+        _required(found, "ce_type"),
+        _required(found, "ce_source"),
         parse_time(time) if time else None,
         subject,
         record_key or partition_key or subject or refuse_keyless(),
@@ -142,7 +188,7 @@ def read(headers: Sequence[tuple[str, bytes | None]], key: bytes | None, value: 
 def parse(data: bytes, message_type: type[M]) -> M:
     """The JSON of a message as its class, tolerant of fields it does not know. Raises `InvalidData`: invalid_data."""
     try:
-        return message_type.model_validate_json(data, extra="ignore")
+        return message_type.__pydantic_validator__.validate_json(data, extra="ignore")  # type: ignore[no-any-return]
     except ValidationError as error:
         raise InvalidData("invalid_data", f"{message_type.CE_TYPE}: {_summary(error)}") from None
 
@@ -160,7 +206,7 @@ def decode(
         raise InvalidData(
             "key_mismatch", f"{message_type.CE_TYPE}: {message.KEY} is not the key; key a message by what it is about"
         )
-    return upcast(message, upcasts)
+    return upcast(message, upcasts) if message_type in upcasts else message
 
 
 _SPECVERSION_HEADER = ("ce_specversion", b"1.0")
@@ -178,9 +224,25 @@ def _optional(found: Mapping[str, bytes | None], name: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _familiar(name: str, raw: bytes | None) -> str:
-    """A required attribute that has few values."""
-    return attribute(name, raw) if raw else refuse_missing(name, raw)
+def _familiar_kind(
+    content_type: bytes | None, specversion: bytes | None, type: bytes | None, source: bytes | None
+) -> tuple[str, str]:
+    """Type and source, which have few values. ValueError where one of the four is not as `encode` writes it."""
+    if content_type != _CONTENT_TYPE_HEADER[1] or specversion != _SPECVERSION_HEADER[1] or not type or not source:
+        raise ValueError
+    return attribute("ce_type", type), attribute("ce_source", source)
+
+
+@lru_cache(maxsize=512)
+def _familiar_time(raw: bytes | None) -> datetime | None:
+    """The time of a message, which is that of its whole batch."""
+    return parse_time(attribute("ce_time", raw)) if raw else None
+
+
+@lru_cache(maxsize=512)
+def _familiar_sequence(raw: bytes | None) -> int | None:
+    """The version of an aggregate, mostly of a few steps."""
+    return parse_sequence(attribute("ce_sequence", raw)) if raw else None
 
 
 def _keyed(envelope: Envelope, key: bytes | None) -> Envelope:

@@ -7,6 +7,7 @@ An event is past tense and says what happened; a command is imperative and asks 
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -82,6 +83,8 @@ class Message(Part):
         cls.CE_TYPE = f"{owner}.{snake}.v{version}"
         cls.TOPIC = f"{owner}.{kind}.v1"
         cls.KEY = key
+        # Asked for several times a message: without a call in Python.
+        cls.key = property(attrgetter(key))  # type: ignore[assignment, method-assign]
         cls.VERSION = version
 
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,6 +85,28 @@ def test_a_good_record_with_spoilt_headers(
         assert error.code
     else:
         message_or_refusal(envelope, REGISTRY[name])
+
+
+def envelope_or_code(headers: list[tuple[str, bytes | None]], key: bytes | None) -> Envelope | str:
+    try:
+        return read(headers, key, b"{}")
+    except EnvelopeError as error:
+        return error.code
+
+
+ODD = [None, b"", b" ", b"o 1", b"\xc3", b"\xa9", "ö".encode(), b"o\0", b"o" * 90, b"o" * 256, b"o" * 257]
+ODD += [b"1.0", b"7", b"-7", b"2026-03-05T01:30:00Z", b"2026-03-05", b"00-" + b"1" * 60]
+
+
+@pytest.mark.parametrize("name", ["key", "traceparent", *(f"ce_{name}" for name in [*attributes, "causationid"])])
+@pytest.mark.parametrize("raw", ODD, ids=lambda raw: repr(raw)[:24])
+def test_a_record_is_read_alike_whether_it_looks_usual_or_not(name: str, raw: bytes | None) -> None:
+    key = raw if name == "key" else b"o-1"
+    headers: dict[str, bytes | None] = {"ce_specversion": b"1.0", "ce_id": b"1", "ce_type": b"t", "ce_source": b"s"}
+    headers |= {"ce_subject": key, "ce_partitionkey": key} | ({} if name == "key" else {name: raw})
+    usual = envelope_or_code([*headers.items(), ("content-type", JSON.encode())], key)
+    unusual = envelope_or_code([*headers.items(), ("Content-Type", b"application/json; charset=utf-8")], key)
+    assert usual == unusual
 
 
 @given(names, st.data())
