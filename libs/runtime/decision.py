@@ -7,6 +7,7 @@ simulation and in unit tests. What it wants done it returns as an `Outcome`; wha
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -110,10 +111,7 @@ def to(
     reads: Callable[[Any], Sequence[Ref]] = lambda _: (),
 ) -> Route:
     """A route; `key` is the name of the message's field that holds the id, or a function of the message."""
-    if isinstance(key, str):
-        name = key
-        return Route(aggregate, lambda message: getattr(message, name), reads)
-    return Route(aggregate, key, reads)
+    return Route(aggregate, attrgetter(key) if isinstance(key, str) else key, reads)
 
 
 class PostingStore(Protocol):

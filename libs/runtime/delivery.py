@@ -47,6 +47,10 @@ class Origin(StrEnum):
     TIMER = "timer"
 
 
+KAFKA, HTTP = Origin.KAFKA, Origin.HTTP
+"""Looked up once: an enum's member is slow to come by."""
+
+
 class RawRecord(NamedTuple):
     """A Kafka record as it was received; whatever else comes in is given the same form, so that it can be parked."""
 
@@ -111,46 +115,49 @@ class Reader:
 
     def wanted(self, record: RawRecord) -> Delivery | None:
         """A Kafka record, whatever it holds, or None where it is not for this service."""
-        if self._passes_by(record):
+        headers = dict(record.headers)
+        if self._passes_by(record, headers):
             return None
-        delivery = self._read(record)
-        return None if delivery.passed else delivery
+        delivery = self._read(record, headers)
+        return delivery if delivery.item or not delivery.passed else None
 
     def record(self, record: RawRecord) -> Delivery:
         """A Kafka record, whatever it holds, also one that is not for this service."""
-        return Delivery(Origin.KAFKA, NO_ID, record, "") if self._passes_by(record) else self._read(record)
+        headers = dict(record.headers)
+        if self._passes_by(record, headers):
+            return Delivery(Origin.KAFKA, NO_ID, record, "")
+        return self._read(record, headers)
 
-    def _read(self, record: RawRecord) -> Delivery:
+    def _read(self, record: RawRecord, headers: dict[str, bytes | None]) -> Delivery:
         try:
-            envelope = read(record.headers, record.key, record.value)
+            envelope = read(record.headers, record.key, record.value, headers)
         except EnvelopeError as error:
             id = inbox_id(record.topic, f"{record.partition}/{record.offset}")
             return Delivery(Origin.KAFKA, id, record, "", fault=error, lanes=(record.lane,))
         return self.envelope(envelope, record)
 
-    def _passes_by(self, record: RawRecord) -> bool:
+    def _passes_by(self, record: RawRecord, headers: dict[str, bytes | None]) -> bool:
         """Whether it is an event that we know and have no use for. A good part of what a service is handed is, and one
         header tells."""
-        return record.topic in self._event_topics and dict(record.headers).get("ce_type") in self._for_others
+        return record.topic in self._event_topics and headers.get("ce_type") in self._for_others
 
-    def envelope(self, envelope: Envelope, record: RawRecord, origin: Origin = Origin.KAFKA) -> Delivery:
+    def envelope(self, envelope: Envelope, record: RawRecord, origin: Origin = KAFKA) -> Delivery:
         """A message whose envelope could be read. For a webhook, `record` is made of it."""
-        id = inbox_id(envelope.source, envelope.id)
+        id, cause, key = inbox_id(envelope.source, envelope.id), envelope.id, envelope.key
+        # A record key that could be read is the envelope's.
+        lane = key if record.key and len(key) <= LANE_CHARS else record.lane
         delivery = Delivery(
-            origin, id, record, envelope.type, cause=envelope.id, lanes=(record.lane,), trace=envelope.traceparent
+            origin, id, record, envelope.type, None, None, None, None, cause, (lane,), False, envelope.traceparent
         )
-        command = is_command(record.topic)
         message_type = self._types.get(envelope.type)
         if message_type is None:
-            if command and envelope.type not in REGISTRY:
-                delivery.refusal = Refused("unknown_command", f"there is no command {envelope.type[:100]}")
-            elif command:
-                delivery.refusal = Refused("wrong_topic", f"{envelope.type} is not a command of this topic")
+            if is_command(record.topic):
+                delivery.refusal = _unknown(envelope.type)
             return delivery
         try:
             message = decode(envelope, message_type)
         except InvalidData as error:
-            if command:
+            if is_command(record.topic):
                 delivery.refusal = Refused(error.code, error.text)
             else:
                 delivery.fault = error
@@ -182,10 +189,18 @@ class Reader:
         key = route.key(message) if route else None
         if route and key is not None:
             ref = Ref(route.aggregate, key)
-            parks = delivery.origin is not Origin.HTTP
-            delivery.item = Item(delivery.cause, ref, message, correlation_id, tuple(route.reads(message)), parks)
-            if key != delivery.lanes[0]:
-                delivery.lanes = (delivery.lanes[0], key)
+            parks = delivery.origin is not HTTP
+            delivery.item = Item(delivery.cause, ref, message, correlation_id, route.reads(message), parks)
+            lane = delivery.lanes[0]
+            if key != lane:
+                delivery.lanes = (lane, key)
+
+
+def _unknown(type: str) -> Refused:
+    """A command that this service does not do."""
+    if type in REGISTRY:
+        return Refused("wrong_topic", f"{type} is not a command of this topic")
+    return Refused("unknown_command", f"there is no command {type[:100]}")
 
 
 def timer(due: DueTimer, correlation_id: str | None = None) -> Delivery:
