@@ -201,10 +201,9 @@ class Handler:
             result = next(results) if delivery.item else Refusal.of(delivery.refusal)
             answer: Answer = result if not isinstance(result, Behind) else Parked()
             if isinstance(result, Done):
-                batch.records += [
-                    self._encode(produced, now, batch.context(delivery.trace, produced.correlation_id))
-                    for produced in result.produced
-                ]
+                for produced in result.produced:
+                    trace = batch.context(delivery.trace, produced.correlation_id)
+                    batch.records.append(self._encode(produced, now, trace))
             elif isinstance(result, Refusal):
                 self._refuse(batch, delivery, result, now)
             elif delivery.origin is not Origin.HTTP:
