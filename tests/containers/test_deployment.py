@@ -8,11 +8,13 @@ import asyncpg
 import httpx
 import jwt
 import pytest
+from packaging.utils import canonicalize_name
 
 from holdfast.addresses import SERVICES, SIMULATORS, Addresses
 from holdfast.compose import ISSUER_PORT, OWNERS
 from holdfast.now import clock_of
 from tests.containers.docker import ROOT, compose
+from tests.unit.structure.test_dependencies import pinned
 
 PROGRAMS = (*OWNERS, "issuer")
 
@@ -71,6 +73,12 @@ def test_an_image_has_nothing_that_builds_or_installs(container: str, addresses:
         "print([*filter(shutil.which, programs), *filter(find.find_spec, modules)])",
     )
     assert found == "[]"
+
+
+@pytest.mark.parametrize("container", PROGRAMS)
+def test_an_image_holds_the_packages_that_are_pinned_and_no_other(container: str, addresses: Addresses) -> None:
+    found = inside(container, "import importlib.metadata as all\nprint(*(one.name for one in all.distributions()))")
+    assert sorted(map(canonicalize_name, found.split())) == sorted(pinned())
 
 
 @pytest.mark.parametrize("container", SERVICES)

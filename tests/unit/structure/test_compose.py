@@ -1,10 +1,7 @@
 """What `docker-compose.yml` and the Dockerfile promise, read from them. That they run is shown by tests/containers."""
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,8 +10,8 @@ import yaml
 from holdfast.acls import ADMIN, BROKER, OPERATOR
 from holdfast.addresses import PORTS, SERVICES, SIMULATORS
 from holdfast.compose import ISSUER_PORT, KAFKA_PORT, POSTGRES_PORT, make
+from tests.unit.structure.gathering import ROOT, gather
 
-ROOT = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 OWNERS = (*SERVICES, *SIMULATORS)
@@ -131,7 +128,6 @@ def test_secrets_are_kept_out_of_the_repository_and_of_images() -> None:
     ],
 )
 def test_an_image_holds_its_service_and_what_that_imports(service: str, others: set[str], tmp_path: Path) -> None:
-    gather = _gather()
     packages = gather.needed(service, ROOT)
     assert packages.keys() == {service} | others
     gather.copy(packages, tmp_path)
@@ -141,19 +137,10 @@ def test_an_image_holds_its_service_and_what_that_imports(service: str, others: 
 
 def test_a_service_that_is_not_there_has_no_image() -> None:
     with pytest.raises(KeyError, match="nobody"):
-        _gather().needed("nobody", ROOT)
+        gather.needed("nobody", ROOT)
 
 
 def test_the_dockerfile_ends_without_rights_and_says_how_it_is() -> None:
     last = (ROOT / "Dockerfile").read_text().rpartition("FROM ")[2]
     assert re.search(r"^USER 10001:10001$", last, re.MULTILINE)
     assert "HEALTHCHECK" in last and "/app/ready.py" in last
-
-
-def _gather() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gather", ROOT / "deploy" / "image" / "gather.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["gather"] = module
-    spec.loader.exec_module(module)
-    return module
