@@ -1,8 +1,8 @@
 """`holdfast clock`: the virtual clock of a running stack, seen and moved."""
 
+import json
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,20 +11,24 @@ from holdfast.addresses import find
 from holdfast.clockwork import Clockwork
 from holdfast.durations import duration
 from holdfast.interrupts import run
-from holdfast.terminal import FolderOption, console, fail
-from runtime.clock import VirtualClock
+from holdfast.now import now_of
+from holdfast.terminal import FolderOption, JsonOption, console, fail
 
 
-def show(folder: FolderOption = None) -> None:
+def show(folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """What time it is in the stack. Example: holdfast clock show"""
-    setting = find(folder).clock
-    kind, _, path = setting.partition(":")
-    console.print(VirtualClock(Path(path)).now().isoformat() if kind == "virtual" else "the real clock")
+    addresses = find(folder)
+    kind, shown = addresses.clock.partition(":")[0], now_of(addresses).isoformat()
+    if as_json:
+        print(json.dumps({"clock": kind, "now": shown}))
+    else:
+        console.print(shown if kind == "virtual" else "the real clock")
 
 
 def advance(
     moment: Annotated[str, typer.Argument(help="Days such as 10d, hours such as 6h, or an ISO 8601 time.")],
     folder: FolderOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Move the clock forward, firing what falls due on the way, in order. Example: holdfast clock advance 10d"""
     addresses = find(folder)
@@ -35,7 +39,11 @@ def advance(
             await clockwork.settle()
             return clockwork.clock.now()
 
-    console.print(run(moved()).isoformat())
+    shown = run(moved()).isoformat()
+    if as_json:
+        print(json.dumps({"clock": "virtual", "now": shown}))
+    else:
+        console.print(shown)
 
 
 def _moment(text: str, now: datetime) -> datetime:

@@ -62,11 +62,15 @@ def replay(
     reason: ReasonOption,
     do: Annotated[bool, typer.Option("--do", help="Really do it; else only what would happen is shown.")] = False,
     folder: FolderOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Handle a parked key's messages again, in order: a dry run unless --do.
     Example: holdfast dlq replay escrow ord-0001 --reason "fixed in 1.2" --do"""
     body = {"reason": reason, "dry_run": not do}
     told = post(find(folder), service, f"/dead-letters/{quote(key, safe='')}/replay", body)
+    if as_json:
+        print(json.dumps(told))
+        return
     for letter in told["letters"]:
         console.print(f"letter {letter['seq']}: {letter}", markup=False)
     console.print(f"{'dry run: ' if told['dry_run'] else ''}{told['left']} left parked")
@@ -78,8 +82,12 @@ def discard(
     letter: Annotated[int, typer.Argument(help="Number of the key's first letter, as `dlq list` shows it.")],
     reason: ReasonOption,
     folder: FolderOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Give up a key's first message for good. Example: holdfast dlq discard escrow ord-0001 7 --reason "was a test" """
     body = {"reason": reason, "seq": letter}
     told = post(find(folder), service, f"/dead-letters/{quote(key, safe='')}/discard", body)
-    console.print(f"discarded; {told['left']} left behind it, replay them")
+    if as_json:
+        print(json.dumps(told))
+    else:
+        console.print(f"discarded; {told['left']} left behind it, replay them")

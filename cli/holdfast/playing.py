@@ -38,13 +38,21 @@ def demo(
     against: Annotated[
         Path | None, typer.Option("--against", help="Use the stack that is up on this folder; compose: the containers.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Sixty days of a small marketplace on real servers, in about two minutes. Example: holdfast demo --keep"""
     if against and (folder or keep or faults):
         fail("--against uses a stack that is up; --folder, --keep and --faults are for one that is started")
-    console.print("[bold]Holdfast[/]: five services, real PostgreSQL and Kafka, sixty days under a virtual clock")
+    if not as_json:
+        console.print("[bold]Holdfast[/]: five services, real PostgreSQL and Kafka, sixty days under a virtual clock")
     wanted = "all" if faults else ""
-    report = _replay(EXAMPLE, folder, strict=False, keep=keep, as_json=False, against=against, faults=wanted)
+    report = _replay(EXAMPLE, folder, strict=False, keep=keep, as_json=as_json, against=against, faults=wanted)
+    if not as_json:
+        _tell_more(against, keep, folder)
+    _leave(report)
+
+
+def _tell_more(against: Path | None, keep: bool, folder: Path | None) -> None:
     if against:
         console.print(f"look further: holdfast flows · money · dlq list · clock show, with --folder {against}")
     elif keep:
@@ -53,7 +61,6 @@ def demo(
         console.print("end it: holdfast down")
     else:
         console.print("look further: make demo KEEP=1, then holdfast flows · money · dlq list · clock show")
-    _leave(report)
 
 
 def replay(

@@ -1,5 +1,6 @@
 """`holdfast token`: a token for curl and for other programs, of the kind that the running stack believes."""
 
+import json
 from datetime import timedelta
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from contracts.message import Actor, Role
 from holdfast.addresses import find
 from holdfast.durations import duration
-from holdfast.terminal import FolderOption, fail
+from holdfast.terminal import FolderOption, JsonOption, fail
 
 LONGEST = timedelta(days=30)
 
@@ -20,11 +21,13 @@ def token(
     ],
     expires: Annotated[str, typer.Option(help="After this long: 90s, 15m, 1h, 7d.")] = "1h",
     folder: FolderOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """A token of the development issuer. Example: curl -H "Authorization: Bearer $(holdfast token buyer:b-1)" …"""
     roles, id = actor_of(actor)
     seconds = _seconds(expires)
-    print(find(folder).minter().token(roles, id, seconds=seconds))
+    made = find(folder).minter().token(roles, id, seconds=seconds)
+    print(json.dumps({"token": made, "expires_in": seconds}) if as_json else made)
 
 
 def actor_of(text: str) -> tuple[list[Role], str]:

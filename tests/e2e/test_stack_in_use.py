@@ -113,8 +113,11 @@ async def test_what_is_parked_is_looked_at_and_given_up(stack: Stack) -> None:
         assert part in shown
     assert "not_found" in holdfast("dlq", "show", "escrow:999999", *folder, code=2)
     # and when both are given up, the list is empty and the reason is kept
-    for letter in (first, second):
-        holdfast("dlq", "discard", "escrow", "bro/ken", letter["seq"], "--reason", "was a test", *folder)
+    tried = json.loads(holdfast("dlq", "replay", "escrow", "bro/ken", "--reason", "was a test", "--json", *folder))
+    assert tried["dry_run"] and tried["left"] == 2 and tried["letters"]
+    for letter, left in ((first, 1), (second, 0)):
+        discard = ("dlq", "discard", "escrow", "bro/ken", letter["seq"], "--reason", "was a test", "--json")
+        assert json.loads(holdfast(*discard, *folder))["left"] == left
     assert await letters() == []
     assert "was a test" in holdfast("dlq", "show", first["id"], *folder)
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -194,6 +195,17 @@ def _shown(terminal: int) -> Iterator[str]:
             yield os.read(terminal, 65536).decode(errors="replace")
         except OSError:
             return
+
+
+def test_programs_are_told_the_clock_and_given_a_token(played: Stack) -> None:
+    shown = told(played, "clock", "show")
+    moved = told(played, "clock", "advance", "1h")
+    assert shown["clock"] == moved["clock"] == "virtual"
+    assert datetime.fromisoformat(moved["now"]) == datetime.fromisoformat(shown["now"]) + timedelta(hours=1)
+    given = told(played, "token", "support:s-1", "--expires", "15m")
+    assert given["expires_in"] == 900
+    bearer = {"authorization": f"Bearer {given['token']}"}
+    assert httpx.get(f"{played.addresses.services['orders']}/orders/confirmed", headers=bearer).status_code == 200
 
 
 READS = (
