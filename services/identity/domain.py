@@ -122,16 +122,16 @@ def _screen(state: Account | None, command: ScreenOrder, now: datetime) -> Outco
         if stop.order_id == command.order_id:
             return Outcome(messages=[_stopped(account, stop)], note="screened_before")
     cleared = OrderCleared(order_id=command.order_id, person_id=command.person_id)
-    if any(screened.order_id == command.order_id for screened in account.recent):
+    if command.order_id in [screened.order_id for screened in account.recent]:
         return Outcome(messages=[cleared], note="screened_before")
 
     policy = in_force(SCREENING_POLICIES, now.date())
     recent = (*account.recent, Screened(command.order_id, now))[-policy.remembered :]
     screened = replace(account, recent=recent)
-    signals = tuple(Signal(rule, policy.version) for rule in _rules_that_fire(screened, command.total, policy, now))
-    if not signals:
+    fired = _rules_that_fire(screened, command.total, policy, now)
+    if not fired:
         return Outcome(screened, [cleared])
-    stop = Stop(command.order_id, now, signals)
+    stop = Stop(command.order_id, now, tuple(Signal(rule, policy.version) for rule in fired))
     return Outcome(replace(screened, stops=(*screened.stops, stop)), [_stopped(account, stop)])
 
 
@@ -146,7 +146,7 @@ def _rules_that_fire(account: Account, total: Money, policy: ScreeningPolicy, no
     elif total.amount >= limit:
         rules.append("large_order")
     since = now - policy.bulk_within
-    if sum(screened.at > since for screened in account.recent) >= policy.bulk_orders:
+    if len([screened for screened in account.recent if screened.at > since]) >= policy.bulk_orders:
         rules.append("bulk_orders")
     return rules
 

@@ -69,7 +69,10 @@ V = TypeVar("V", bound=_Dated)
 
 def in_force(versions: Sequence[V], day: date) -> V:
     """The version in force on `day` (UTC); before the first one, the first one."""
-    return next((version for version in reversed(versions) if version.valid_from <= day), versions[0])
+    for version in reversed(versions):
+        if version.valid_from <= day:
+            return version
+    return versions[0]
 
 
 def months_before(day: date, months: int) -> date:

@@ -8,7 +8,7 @@ from runtime.decision import Aggregate, Column, Service, to
 
 
 def _count(status: StopStatus) -> Callable[[Account], int]:
-    return lambda account: sum(stop.status is status for stop in account.stops)
+    return lambda account: [stop.status for stop in account.stops].count(status) if account.stops else 0
 
 
 APPEAL_COLUMNS = {

@@ -81,7 +81,7 @@ DECISIONS: Final[Mapping[type, Callable[[Order, Any, datetime], Outcome[Order]]]
 
 def decide(order: Order | None, message: Any, now: datetime, look: Look) -> Outcome[Order]:
     """The one decision of the aggregate `orders`."""
-    if isinstance(message, PlaceOrder):
+    if type(message) is PlaceOrder:
         return place(order, message, now, look)
     if order is None:
         raise not_found()

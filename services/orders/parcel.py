@@ -67,7 +67,7 @@ def confirm(order: Order, command: ConfirmReceipt, now: datetime) -> Outcome[Ord
     """The buyer is content with the named lines, or with all that are still open (E7, E14)."""
     admit(order, command)
     confirmed = _lines_to_confirm(order, command.lines)
-    lines = tuple(replace(line, confirmed=True) if line.line_no in confirmed else line for line in order.lines)
+    lines = tuple([replace(line, confirmed=True) if line.line_no in confirmed else line for line in order.lines])
     event = ReceiptConfirmed(
         order_id=order.order_id,
         lines=() if len(confirmed) == len(lines) else tuple(sorted(confirmed)),
@@ -77,15 +77,16 @@ def confirm(order: Order, command: ConfirmReceipt, now: datetime) -> Outcome[Ord
 
 
 def _lines_to_confirm(order: Order, named: tuple[int, ...]) -> frozenset[int]:
+    if not named:
+        open_lines = frozenset([line.line_no for line in order.lines if _awaits_confirmation(line)])
+        if not open_lines:
+            raise Refused("already_confirmed", "every line of the order is confirmed or settled already")
+        return open_lines
     by_number = {line.line_no: line for line in order.lines}
     if len(set(named)) < len(named):
         raise Refused("duplicate_line", "a line is named twice; name each line once")
     if unknown := set(named) - by_number.keys():
         raise Refused("unknown_line", f"the order has no line {min(unknown)}")
-    if not named:
-        named = tuple(line.line_no for line in order.lines if _awaits_confirmation(line))
-        if not named:
-            raise Refused("already_confirmed", "every line of the order is confirmed or settled already")
     for line in map(by_number.__getitem__, named):
         if line.confirmed:
             raise Refused("already_confirmed", f"line {line.line_no} is confirmed already")

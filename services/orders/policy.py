@@ -61,7 +61,10 @@ POLICIES: Sequence[Policy] = (
 
 def policy_at(moment: datetime, policies: Sequence[Policy] = POLICIES) -> Policy:
     """The version valid at `moment`; before the first version, the first."""
-    return next((policy for policy in reversed(policies) if policy.valid_from <= moment), policies[0])
+    for policy in reversed(policies):
+        if policy.valid_from <= moment:
+            return policy
+    return policies[0]
 
 
 def policy_of(version: str, policies: Sequence[Policy] = POLICIES) -> Policy:

@@ -67,7 +67,9 @@ def admit(order: Order, command: Command) -> None:
 
 def takes_part(order: Order, role: Role, id: str) -> bool:
     """Whether the order exists for this actor: buyers and sellers know their own orders only, staff knows all."""
-    return id == {Role.BUYER: order.buyer_id, Role.SELLER: order.seller_id}.get(role, id)
+    if role is Role.BUYER:
+        return id == order.buyer_id
+    return role is not Role.SELLER or id == order.seller_id
 
 
 def not_found() -> Refused:

@@ -70,7 +70,7 @@ SERVICE = Service(
             columns={
                 "buyer_id": Column("text", lambda order: order.buyer_id),
                 "seller_id": Column("text", lambda order: order.seller_id),
-                "status": Column("text", lambda order: order.status.value),
+                "status": Column("text", lambda order: order.status),
             },
         ),
         Aggregate("sellers", Seller, decide_seller),

@@ -56,10 +56,8 @@ def refund_started(order: Order, event: RefundStarted, now: datetime) -> Outcome
 def lines_rested(order: Order, event: LinesRested, now: datetime) -> Outcome[Order]:
     """The provider confirmed these lines to escrow. With the last one the order is final."""
     _must_be_paid(order)
-    lines = tuple(
-        replace(line, outcome=event.outcome, refunding=False, held_up="") if line.line_no in event.lines else line
-        for line in order.lines
-    )
+    rest = {"outcome": event.outcome, "refunding": False, "held_up": ""}
+    lines = tuple([replace(line, **rest) if line.line_no in event.lines else line for line in order.lines])
     whole = event.order_at_rest and order.status is not Status.CANCELLED
     status = _final_status(lines) if whole else _status_of_refund(order.status, lines)
     if lines == order.lines and status is order.status:
