@@ -1,11 +1,12 @@
 """Where the money of one order is, and every step it took: each leg, who holds it, since when, and by which message."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import asyncpg
+from msgspec import Struct, to_builtins
 
 from ledger import places
 from ledger.naming import account_of
@@ -26,8 +27,7 @@ ORDER BY at, id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True):
     """`amount` minor units from `debit` to `credit`, at `at` (UTC), because of message `cause`."""
 
     id: str
@@ -75,4 +75,5 @@ def _leg(row: asyncpg.Record) -> Leg:
 
 
 def _leg_dict(leg: Leg) -> dict[str, Any]:
-    return asdict(leg) | {"at": leg.at.isoformat()}
+    plain: dict[str, Any] = to_builtins(leg)
+    return plain | {"at": leg.at.isoformat()}

@@ -4,8 +4,9 @@ Accounts are named by what they are, so that a decision can name one without ask
 amount of one currency from one account (debited) to another (credited): the sum over all accounts is zero by form.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Kind(StrEnum):
@@ -47,8 +48,7 @@ HOT = frozenset({Kind.CLEARING, Kind.FEES, Kind.FUND, Kind.FX, Kind.REFUND_TRANS
 never-negative one can be checked row by row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True, gc=False):
     """`Account(Kind.HOLD, "order-1/2", "EUR")`. `owner` is an order line (`order/line`), a seller, a provider."""
 
     kind: Kind
@@ -56,8 +56,7 @@ class Account:
     currency: str
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Struct, frozen=True, gc=False):
     """`amount` minor units (> 0) from `debit` to `credit`, both of one currency. `id` is unique for ever and made by
     the decision from business keys (`order-1/1/release`), so that the same movement can never be written twice.
     `corrects` links a correction to the transfer it corrects; nothing is ever edited."""
@@ -71,8 +70,7 @@ class Transfer:
     corrects: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True, gc=False):
     """A two-phase transfer, first phase: `amount` is reserved on `debit` and announced on `credit`, moved by `Post`."""
 
     id: str
@@ -83,8 +81,7 @@ class Hold:
     order_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True, gc=False):
     """Second phase: moves `amount` (None: all) of the hold as a transfer with its id; the rest returns. A hold is
     posted or voided, once."""
 
@@ -92,8 +89,7 @@ class Post:
     amount: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Void:
+class Void(Struct, frozen=True, gc=False):
     """Second phase: the hold returns whole."""
 
     hold_id: str

@@ -6,14 +6,14 @@ their new state with their new deadline. Transfers are per line, an event is one
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from msgspec.structs import replace
 
 from contracts.deposits import DepositClaimed
 from contracts.disputes import ReplacementShipped
-from contracts.escrow import FundsReleased, RefundedLine, RefundStarted, ReleasedLine, Why
+from contracts.escrow import FundsReleased, RefundStarted, Why
 from contracts.message import Message
-from contracts.money import Money
 from contracts.orders import Fault, OrderCancelled, OrderShipped
 from contracts.payments import ChargebackReceived, ChargebackReversed
 from escrow import money
@@ -56,9 +56,9 @@ def release(why: Why) -> Act:
     def run(order: Escrow, group: Group, message: Message, now: datetime) -> Effects:
         def to_seller(tranche: Tranche) -> Tranche:
             net, fee = money.divide(order, tranche, tranche.presented)
-            return replace(_decided(tranche, why), to_seller=net, fee=fee, released_at=now)
+            return _decided(tranche, why, to_seller=net, fee=fee, released_at=now)
 
-        released = tuple(to_seller(tranche) for tranche in group)
+        released = tuple([to_seller(tranche) for tranche in group])
         return Effects(
             _put(order, released),
             (_funds_released(order, released),),
@@ -84,7 +84,7 @@ def refund_cancelled(order: Escrow, group: Group, message: OrderCancelled, now: 
 
 
 def _refund(order: Escrow, group: Group, why: Why, fault: Fault) -> Effects:
-    refunded = tuple(replace(_decided(tranche, why), fault=fault, to_buyer=tranche.presented) for tranche in group)
+    refunded = tuple([_decided(tranche, why, fault=fault, to_buyer=tranche.presented) for tranche in group])
     return Effects(
         _put(order, refunded),
         (_refund_started(order, refunded),),
@@ -99,7 +99,7 @@ def split(order: Escrow, group: Group, message: Message, now: datetime) -> Effec
     def shared(tranche: Tranche) -> Tranche:
         to_buyer = buyers_share(tranche, message)
         net, fee = money.divide(order, tranche, tranche.presented - to_buyer)
-        return replace(_decided(tranche, Why.RULING), to_buyer=to_buyer, to_seller=net, fee=fee, released_at=now)
+        return _decided(tranche, Why.RULING, to_buyer=to_buyer, to_seller=net, fee=fee, released_at=now)
 
     tranches = tuple(shared(tranche) for tranche in group)
     paid = tuple(tranche for tranche in tranches if tranche.to_seller)
@@ -136,9 +136,7 @@ def claim(why: Why, fault: Fault) -> Act:
     """What the buyer won of a line whose seller was paid: ask the deposit for it, in the buyer's currency (P8)."""
 
     def run(order: Escrow, group: Group, message: Message, now: datetime) -> Effects:
-        won = tuple(
-            replace(_decided(tranche, why), fault=fault, to_buyer=buyers_share(tranche, message)) for tranche in group
-        )
+        won = tuple(_decided(tranche, why, fault=fault, to_buyer=buyers_share(tranche, message)) for tranche in group)
         return send(_put(order, won), CLAIM, won)
 
     return Act(run, f"ask the seller's deposit to pay the buyer ({_text(why)})")
@@ -187,13 +185,16 @@ def end_case(order: Escrow, group: Group, message: Message, now: datetime) -> Ef
     return Effects(change(order, lines_of(group), _case_over))
 
 
+_NO_CASE = {"dispute_id": None, "disputed_at": None, "return_shipped": False}
+
+
 def _case_over(tranche: Tranche) -> Tranche:
-    return replace(tranche, dispute_id=None, disputed_at=None, return_shipped=False)
+    return replace(tranche, **_NO_CASE)
 
 
-def _decided(tranche: Tranche, why: Why) -> Tranche:
+def _decided(tranche: Tranche, why: Why, **decided: Any) -> Tranche:
     """What every decision about a line's money sets: the reason; no case is open; tries are counted from here."""
-    return replace(_case_over(tranche), why=why, tries=0, queries=0)
+    return replace(tranche, **_NO_CASE, why=why, tries=0, queries=0, **decided)
 
 
 def _recover(order: Escrow, message: DepositClaimed, into: Account) -> tuple[Posting, ...]:
@@ -211,14 +212,14 @@ def _funds_released(order: Escrow, released: Group) -> FundsReleased:
     return FundsReleased(
         order_id=order.order_id,
         seller_id=order.seller_id,
-        lines=tuple(
-            ReleasedLine(
-                line_no=tranche.line_no,
-                net=Money(amount=tranche.to_seller, currency=order.settlement),
-                fee=Money(amount=tranche.fee, currency=order.settlement),
-            )
+        lines=[
+            {
+                "line_no": tranche.line_no,
+                "net": {"amount": tranche.to_seller, "currency": order.settlement},
+                "fee": {"amount": tranche.fee, "currency": order.settlement},
+            }
             for tranche in released
-        ),
+        ],
         why=released[0].why or Why.CONFIRMED,
     )
 
@@ -227,10 +228,10 @@ def _refund_started(order: Escrow, refunded: Group) -> RefundStarted:
     return RefundStarted(
         order_id=order.order_id,
         buyer_id=order.buyer_id,
-        lines=tuple(
-            RefundedLine(line_no=tranche.line_no, amount=Money(amount=tranche.to_buyer, currency=order.presentment))
+        lines=[
+            {"line_no": tranche.line_no, "amount": {"amount": tranche.to_buyer, "currency": order.presentment}}
             for tranche in refunded
-        ),
+        ],
         why=refunded[0].why or Why.RULING,
         fault=refunded[0].fault,
     )
@@ -238,11 +239,11 @@ def _refund_started(order: Escrow, refunded: Group) -> RefundStarted:
 
 def _put(order: Escrow, changed: Group) -> Escrow:
     by_line = {tranche.line_no: tranche for tranche in changed}
-    return change(order, by_line, lambda tranche: by_line[tranche.line_no])
+    return replace(order, tranches=tuple([by_line.get(each.line_no, each) for each in order.tranches]))
 
 
 def _each(group: Group, movement: Callable[[Tranche], tuple[Posting, ...]]) -> tuple[Posting, ...]:
-    return tuple(posting for tranche in group for posting in movement(tranche))
+    return tuple([posting for tranche in group for posting in movement(tranche)])
 
 
 def _text(why: Why) -> str:

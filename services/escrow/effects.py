@@ -1,7 +1,8 @@
 """What an action of the table returns, and how a function becomes one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from contracts.message import Message
 from escrow.process import Act, words
@@ -9,8 +10,7 @@ from escrow.state import Escrow
 from ledger.postings import Posting
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
+class Effects(Struct, frozen=True, gc=False):
     """The order after the action, and what it publishes and books, in this order."""
 
     order: Escrow

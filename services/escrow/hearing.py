@@ -4,8 +4,9 @@ no second effect, however late it comes again."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from contracts.deposits import DepositClaimed
@@ -56,7 +57,7 @@ from ledger.postings import Posting
 from runtime.decision import Refused, TimeUp
 
 
-class Heard(NamedTuple):
+class Heard(Struct, frozen=True, gc=False):
     """The order as it is with this known, the lines that now look into the table, and what is due in any case.
     `note` says why no line is concerned."""
 
@@ -88,13 +89,15 @@ def begin(message: OrderPaid | LatePaymentReceived) -> Escrow:
         policy=policy.valid_at(message.paid_at).version,
         payments=(message.paid_at.astimezone(UTC),),
         tranches=tuple(
-            Tranche(
-                line_no=line.line_no,
-                category=line.category,
-                price=line.price.amount,
-                presented=line.presented.amount,
-            )
-            for line in message.lines
+            [
+                Tranche(
+                    line_no=line.line_no,
+                    category=line.category,
+                    price=line.price.amount,
+                    presented=line.presented.amount,
+                )
+                for line in message.lines
+            ]
         ),
     )
 
@@ -176,7 +179,7 @@ def _succeeded(order: Escrow, message: PayoutSucceeded | RefundSucceeded, now: d
     if (message.amount.amount, message.amount.currency) == (asked.amount, expected):
         return heard
     differs = concern(heard.order, asked.id, "result_amount_differs", asked.lines, now)
-    return heard._replace(order=differs.order, messages=(*heard.messages, *differs.messages))
+    return replace(heard, order=differs.order, messages=(*heard.messages, *differs.messages))
 
 
 def _failed(order: Escrow, message: PayoutFailed | RefundFailed, now: datetime) -> Heard:
@@ -345,11 +348,13 @@ def _reminder(order: Escrow, message: ReminderDue, now: datetime) -> Heard:
     return Heard(mark(order, lines, remind_at=None), lines, note="" if lines else "no line is due")
 
 
-def check_right(message: Message | TimeUp) -> None:
+def check_right(message: Any) -> None:
     """Only operators decide about operations: `Refused("forbidden")` for everyone else."""
-    if isinstance(message, RetryOperation | RecordOperationResult) and message.actor.role is not Role.OPERATOR:
+    if type(message) in _BY_OPERATOR and message.actor.role is not Role.OPERATOR:
         raise Refused("forbidden", "only an operator decides about an operation")
 
+
+_BY_OPERATOR = frozenset({RetryOperation, RecordOperationResult})
 
 HEARING: Mapping[type, Callable[[Escrow, Any, datetime], Heard]] = {
     OrderPaid: _payment,

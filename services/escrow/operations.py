@@ -101,14 +101,24 @@ def fresh_tries(order: Escrow, group: Group, message: Message, now: datetime) ->
 def send(order: Escrow, kind: OperationKind, group: Group) -> Effects:
     """One new operation for the sum of the group; nothing at all when that sum is zero. A refund that must not leave
     now counts as failed from the start."""
-    amounts = [getattr(tranche, _AMOUNT[kind]) for tranche in group]
-    lines = tuple(tranche.line_no for tranche, amount in zip(group, amounts, strict=True) if amount)
-    if not lines:
+    amount_of = _AMOUNT[kind]
+    amounts = {tranche.line_no: getattr(tranche, amount_of) for tranche in group if getattr(tranche, amount_of)}
+    if not amounts:
         return Effects(order)
-    new = Operation(operation_id(kind, order.order_id, len(order.operations) + 1), kind, lines, sum(amounts))
     kept_back = kind is REFUND and open_chargeback(order)
-    new = replace(new, standing=Standing.FAILED) if kept_back else new
-    sent = mark(replace(order, operations=(*order.operations, new)), lines, queries=0, **{_FIELD[kind]: new.id})
+    new = Operation(
+        id=operation_id(kind, order.order_id, len(order.operations) + 1),
+        kind=kind,
+        lines=tuple(amounts),
+        amount=sum(amounts.values()),
+        standing=Standing.FAILED if kept_back else Standing.SENT,
+    )
+    carried_by = {"queries": 0, _FIELD[kind]: new.id}
+    sent = replace(
+        order,
+        operations=(*order.operations, new),
+        tranches=tuple([replace(each, **carried_by) if each.line_no in amounts else each for each in order.tranches]),
+    )
     if kept_back:
         return Effects(sent)
     return Effects(sent, (_command(order, new),), money.reserve_payout(order, new) if kind is PAYOUT else ())
@@ -129,7 +139,7 @@ def _command(order: Escrow, what: Operation) -> Message:
                 operation_id=what.id,
                 reference=order.order_id,
                 seller_id=order.seller_id,
-                amount=Money(amount=what.amount, currency=order.settlement),
+                amount={"amount": what.amount, "currency": order.settlement},
             )
         case OperationKind.REFUND:
             return RefundPayment(

@@ -99,7 +99,10 @@ _BY_VERSION = {each.version: each for each in POLICIES}
 
 def valid_at(moment: datetime) -> Policy:
     """The version an order paid at this moment begins under; before all versions, the first."""
-    return next((each for each in reversed(POLICIES) if each.valid_from <= moment), POLICIES[0])
+    for each in reversed(POLICIES):
+        if each.valid_from <= moment:
+            return each
+    return POLICIES[0]
 
 
 def of(order: Escrow) -> Policy:

@@ -21,6 +21,10 @@ DEADLINE = "deadline"
 REMINDER = "reminder"
 
 
+_PAYMENTS = (OrderPaid, LatePaymentReceived)
+_BANKS = (ChargebackReceived, ChargebackReversed)
+
+
 def decide(before: Escrow | None, message: Message | TimeUp, now: datetime, look: Look) -> Outcome[Escrow]:
     """What a message or a timer does to an order's money. `Refused` where the table refuses; ValueError for a payment
     that cannot be held (see `hearing.begin`)."""
@@ -30,13 +34,13 @@ def decide(before: Escrow | None, message: Message | TimeUp, now: datetime, look
         so_far = Walk(before)
         _take_in(so_far, heard_as, now)
         return _outcome(before, so_far, message)
-    if isinstance(message, ChargebackReceived | ChargebackReversed):
-        return Outcome(remember(before, message), note="the payment is not known yet")
-    if not isinstance(message, OrderPaid | LatePaymentReceived):
+    if not isinstance(message, _PAYMENTS):
+        if isinstance(message, _BANKS):
+            return Outcome(remember(before, message), note="the payment is not known yet")
         return _nothing_known(heard_as)
     so_far = Walk(begin(message))
     banks = [recalled(each) for each in before.kept] if before else []
-    if isinstance(message, LatePaymentReceived):
+    if type(message) is LatePaymentReceived:
         # It is refunded at once: what its bank took already must be known by then.
         for each in banks:
             _take_in(so_far, each, now)
@@ -70,7 +74,7 @@ def _nothing_known(message: Message | TimeUp | ReminderDue) -> Outcome[Escrow]:
 def _outcome(before: Escrow | None, walked: Walk, message: Message | TimeUp) -> Outcome[Escrow]:
     after = _leave_queue(walked.order)
     return Outcome(
-        state=None if after == before else after,
+        state=None if after is before or after == before else after,
         messages=walked.messages,
         timers=_timers(before, after, message),
         postings=walked.postings,
@@ -105,13 +109,15 @@ def earliest(order: Escrow) -> tuple[datetime | None, datetime | None]:
 
 def _timers(before: Escrow | None, after: Escrow, message: Message | TimeUp) -> list[Timer]:
     """Only what changed, except that a timer that fired is gone and is set again while a line waits for it."""
-    was = earliest(before) if before else (None, None)
+    deadline, reminder = earliest(after)
+    deadline_was, reminder_was = earliest(before) if before else (None, None)
     fired = message.name if isinstance(message, TimeUp) else None
-    return [
-        Timer(name, due)
-        for name, due, due_before in zip((DEADLINE, REMINDER), earliest(after), was, strict=True)
-        if due != (None if name == fired else due_before)
-    ]
+    timers = []
+    if deadline != (None if fired == DEADLINE else deadline_was):
+        timers.append(Timer(DEADLINE, deadline))
+    if reminder != (None if fired == REMINDER else reminder_was):
+        timers.append(Timer(REMINDER, reminder))
+    return timers
 
 
 def _paid_order(message: OrderCancelled) -> str | None:
@@ -142,7 +148,7 @@ SERVICE = Service(
                 "with_operator": Column("boolean", with_operator),
                 "deadline_at": Column("timestamptz", lambda order: earliest(order)[0]),
             },
-            states=lambda order: [tranche.state.value for tranche in order.tranches],
+            states=lambda order: [tranche.state for tranche in order.tranches],
         ),
     ),
     routes=_routes(),

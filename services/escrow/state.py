@@ -62,6 +62,7 @@ MEANING = {
 
 
 RESTING = (State.RELEASED, State.REFUNDED, State.SETTLED, State.CHARGED_BACK)
+_AT_REST = frozenset(RESTING)
 
 
 class OperationKind(StrEnum):
@@ -230,39 +231,46 @@ def mark(order: Escrow, lines: Iterable[int], **fields: Any) -> Escrow:
 
 def operation(order: Escrow, id: str | None) -> Operation | None:
     """The operation of this id, or None."""
-    return next((each for each in order.operations if each.id == id), None)
+    for each in order.operations:
+        if each.id == id:
+            return each
+    return None
 
 
 def with_operation(order: Escrow, changed: Operation) -> Escrow:
     """The order with this operation in place of the one of the same id."""
-    return replace(order, operations=tuple(changed if each.id == changed.id else each for each in order.operations))
+    return replace(order, operations=tuple([changed if each.id == changed.id else each for each in order.operations]))
 
 
 def at_rest(order: Escrow) -> bool:
     """Whether no line of the order waits for anything."""
-    return all(tranche.state in RESTING for tranche in order.tranches)
+    return _AT_REST.issuperset([tranche.state for tranche in order.tranches])
 
 
 def with_operator(order: Escrow) -> bool:
     """Whether the order stands in the operators' queue."""
-    return any(each.open for each in order.concerns)
+    return order.concerns != () and any(each.open for each in order.concerns)
 
 
 def legs(order: Escrow, tranche: Tranche) -> tuple[Operation, ...]:
     """The operations that carry the tranche's money now: the newest of each kind, without those it replaced."""
-    current = {tranche.payout_id, tranche.refund_id, tranche.claim_id}
-    return tuple(each for each in order.operations if each.id in current)
+    return tuple([each for each in order.operations if carries(each, tranche)])
+
+
+def carries(by: Operation, tranche: Tranche) -> bool:
+    """Whether it is the newest of its kind for this tranche: a tranche names one of each kind."""
+    return by.id in (tranche.payout_id, tranche.refund_id, tranche.claim_id)
 
 
 def carried(order: Escrow, by: Operation) -> tuple[int, ...]:
     """The lines whose money this operation carries now; none when another was sent in its place. Fewer than its `lines`
     when it failed and only some of them were sent again."""
-    return tuple(tranche.line_no for tranche in order.tranches if by in legs(order, tranche))
+    return tuple([tranche.line_no for tranche in order.tranches if carries(by, tranche)])
 
 
 def open_chargeback(order: Escrow) -> bool:
     """Whether a bank holds money of this order back."""
-    return any(each.received and not each.reversed for each in order.chargebacks)
+    return order.chargebacks != () and any(each.received and not each.reversed for each in order.chargebacks)
 
 
 def withheld(order: Escrow, each: Operation) -> bool:

@@ -2,10 +2,10 @@
 row in one message go as a group."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from contracts.disputes import DisputeOpened
@@ -18,28 +18,30 @@ from ledger.postings import Posting
 from runtime.decision import Refused
 
 
-@dataclass(slots=True)
-class Walk:
+class Walk(Struct):
     """One decision in the making: the order so far, everything to publish and book, and notes on what had no effect.
     It belongs to the decision that made it and is gone with it."""
 
     order: Escrow
-    messages: list[Message] = field(default_factory=list)
-    postings: list[Posting] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    messages: list[Message] = []
+    postings: list[Posting] = []
+    notes: list[str] = []
+
+
+_MOVES = frozenset({Move, Resume})
 
 
 def walk(process: Process[State], so_far: Walk, message: Any, lines: Iterable[int], now: datetime) -> None:
     """Every line takes its row. `Refused` when all lines refuse the message, or one refuses a command: then nothing
     may come of the walk. Postponed messages of lines that moved are decided again, until none moves any more."""
     groups = _groups(process, so_far.order, message, lines, now)
-    refused = [decided for decided, _ in groups if isinstance(decided, No)]
+    refused = [decided for decided, _ in groups if type(decided) is No]
     if refused and (len(refused) == len(groups) or isinstance(message, Command)):
         raise Refused(refused[0].code, refused[0].because)
     moved: list[int] = []
     for decided, taking in groups:
         _take(process, so_far, decided, taking, message, now)
-        if isinstance(decided, Move | Resume):
+        if type(decided) in _MOVES:
             moved += taking
     if moved and so_far.order.kept:
         _again(process, so_far, moved, now)
@@ -56,8 +58,9 @@ def _groups(
     process: Process[State], order: Escrow, message: Any, lines: Iterable[int], now: datetime
 ) -> list[tuple[Decided, list[int]]]:
     groups: dict[Decided, list[int]] = {}
+    heard = type(message)
     for tranche in tranches_of(order, lines):
-        decided = resolve(process.branch(tranche.state, type(message)), order, tranche, message, now)
+        decided = resolve(process.branch(tranche.state, heard), order, tranche, message, now)
         groups.setdefault(decided, []).append(tranche.line_no)
     return list(groups.items())
 
@@ -68,7 +71,8 @@ def _take(
     order = so_far.order
     match decided:
         case Move():
-            so_far.order = change(order, lines, lambda tranche: _moved(order, tranche, decided, now))
+            if decided.to is not None or decided.within is not None:
+                so_far.order = change(order, lines, lambda tranche: _moved(order, tranche, decided, now))
             _act(so_far, decided.do, lines, message, now)
         case Resume():
             so_far.order = change(order, lines, lambda tranche: _resumed(process, order, tranche, decided, now))
@@ -91,8 +95,6 @@ def _act(so_far: Walk, do: Sequence[Act], lines: Sequence[int], message: Any, no
 
 
 def _moved(order: Escrow, tranche: Tranche, move: Move[State], now: datetime) -> Tranche:
-    if move.to is None and move.within is None:
-        return tranche
     deadline = now + move.within(order, tranche) if move.within else None
     remind = deadline - move.remind(order, tranche) if deadline and move.remind else None
     paused = tranche.paused if move.to is None else ()
