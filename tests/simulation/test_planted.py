@@ -54,13 +54,13 @@ def found(services: Sequence[Service]) -> tuple[str, str]:
 
 
 def released_twice(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
-    again = [replace(each, id=f"{each.id}-again") for each in outcome.postings if _purpose(each) == "release"]
+    again = [with_fields(each, id=f"{each.id}-again") for each in outcome.postings if _purpose(each) == "release"]
     return with_fields(outcome, postings=[*outcome.postings, *again])
 
 
 def released_twice_from_the_fund(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
     again = [
-        replace(each, id=f"{each.id}-again", debit=Account(Kind.FUND, PLATFORM, each.debit.currency))
+        with_fields(each, id=f"{each.id}-again", debit=Account(Kind.FUND, PLATFORM, each.debit.currency))
         for each in outcome.postings
         if _purpose(each) == "release"
     ]
@@ -69,7 +69,9 @@ def released_twice_from_the_fund(state: Any, message: Any, outcome: Outcome[Any]
 
 def refunded_more_than_held(state: Any, message: Any, outcome: Outcome[Any]) -> Outcome[Any]:
     more = [
-        replace(each, amount=each.amount + 1) if _purpose(each) == "refund" and each.debit.kind is Kind.HOLD else each
+        with_fields(each, amount=each.amount + 1)
+        if _purpose(each) == "refund" and each.debit.kind is Kind.HOLD
+        else each
         for each in outcome.postings
     ]
     return with_fields(outcome, postings=more)
