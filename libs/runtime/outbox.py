@@ -4,7 +4,7 @@ A row holds as many of them as fit into a page: what a row costs is shared, by i
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -55,6 +55,7 @@ class Taken(NamedTuple):
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Record]).decode
+_unpack_headers = msgspec.msgpack.Decoder(Headers).decode
 
 _INSERT = (
     "INSERT INTO outbox (messages, packed) "
@@ -88,25 +89,33 @@ async def take(connection: Connection, limit: int) -> Taken:
     `writes`); never replace it by a cursor over ids, which would lose rows that commit late."""
     found = await connection.fetch(
         "WITH taken AS (DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT ctid FROM outbox ORDER BY id LIMIT $1)) "
-        "RETURNING id, packed) "
+        "RETURNING id, packed, topic, key, headers, value) "
         "SELECT taken.*, (SELECT array_agg(record_key) FROM dead_letters "
-        f"WHERE \"offset\" = {OUTGOING} AND status IN ('failed', 'waiting') AND record_key IS NOT NULL) FROM taken",
+        f"WHERE \"offset\" = {OUTGOING} AND status IN ('failed', 'waiting') AND record_key IS NOT NULL) AS held "
+        "FROM taken",
         limit,
     )
     found.sort(key=lambda row: row[0])
-    held = frozenset(found[0][2] or ()) if found else frozenset()
+    held = frozenset(found[0]["held"] or ()) if found else frozenset()
     messages = [
-        OutboxRow(id, topic, key, headers, value, key in held, place)
-        for id, packed, _ in found
-        for place, (topic, key, headers, value) in enumerate(_unpack(packed))
+        OutboxRow(row["id"], topic, key, headers, value, key in held, place)
+        for row in found
+        for place, (topic, key, headers, value) in enumerate(_records(row))
     ]
     return Taken(len(found), messages)
 
 
+def _records(row: Any) -> list[Record]:
+    """What a row holds; one of the release before holds a single message, in columns of its own."""
+    if row["packed"] is None:
+        return [Record(row["topic"], row["key"], _unpack_headers(row["headers"]), row["value"])]
+    return _unpack(row["packed"])
+
+
 async def remove(connection: Connection, row: OutboxRow) -> None:
     """Takes one message out of its row, which nobody else has; the others stay where they are."""
-    packed = await connection.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING packed", row.id)
-    rest = [record for place, record in enumerate(_unpack(packed)) if place != row.place]
+    found = await connection.fetchrow("DELETE FROM outbox WHERE id = $1 RETURNING *", row.id)
+    rest = [record for place, record in enumerate(_records(found)) if place != row.place]
     if rest:
         await connection.execute(
             "INSERT INTO outbox (id, messages, packed) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3)",

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 import runtime
@@ -83,3 +84,19 @@ async def test_a_row_whose_only_message_is_taken_out_is_gone(connection: Any) ->
     only = (await connection.fetchrow("SELECT id FROM outbox"))[0]
     await outbox.remove(connection, OutboxRow(only, *record(1)))
     assert await connection.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+async def test_rows_of_the_release_before_are_published_in_their_place(connection: Any) -> None:
+    put = [record(number) for number in range(4)]
+    await write(connection, outbox.writes(put[:2]))
+    headers = msgspec.msgpack.encode(put[2].headers)
+    alone = "INSERT INTO outbox (topic, key, headers, value) VALUES ($1, $2, $3, $4) RETURNING id"
+    old = await connection.fetchval(alone, put[2].topic, put[2].key, headers, put[2].value)
+    await write(connection, outbox.writes(put[3:]))
+    assert await connection.fetchval("SELECT sum(messages) FROM outbox") == 4
+    transaction = connection.transaction()
+    await transaction.start()
+    assert records_of((await outbox.take(connection, 9)).messages) == put
+    await transaction.rollback()
+    await outbox.remove(connection, OutboxRow(old, *put[2]))
+    assert records_of((await outbox.take(connection, 9)).messages) == [*put[:2], put[3]]

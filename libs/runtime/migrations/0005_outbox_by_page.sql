@@ -1,22 +1,14 @@
 -- A row of the outbox holds as many messages as fit into a page, packed: a row, its index entry and its deletion cost
--- what they cost whatever is in them. What the release before left is to be published by it first: a service that is
--- stopped in order leaves nothing.
-DO $$ BEGIN
-    IF EXISTS (SELECT FROM outbox) THEN
-        RAISE EXCEPTION USING
-            MESSAGE = 'the outbox still holds messages in the form of the release before',
-            HINT = 'Start that release again and stop it in order: it publishes them before it ends.';
-    END IF;
-END $$;
-DROP TABLE outbox;
-
--- Ids are handed out one by one (CACHE 1) and only after the aggregate's row lock is held, so for one aggregate the order
--- of ids is the order of commits. Rows are deleted when sent, never marked.
-CREATE TABLE outbox (
-    id       bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY,
-    messages smallint NOT NULL CHECK (messages > 0),
-    packed   bytea NOT NULL,
-    at       timestamptz NOT NULL DEFAULT now()
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, toast_tuple_target = 8160);
+-- what they cost whatever is in them. The columns of one message stay for rows of the release before, which may still
+-- run beside this one.
+ALTER TABLE outbox
+    ADD COLUMN messages smallint NOT NULL DEFAULT 1 CHECK (messages > 0),
+    ADD COLUMN packed bytea,
+    ALTER COLUMN topic DROP NOT NULL,
+    ALTER COLUMN key DROP NOT NULL,
+    ALTER COLUMN headers DROP NOT NULL,
+    ALTER COLUMN value DROP NOT NULL,
+    ADD CONSTRAINT packed_or_alone CHECK (num_nulls(topic, key, headers, value) = CASE WHEN packed IS NULL THEN 0 ELSE 4 END);
 -- Up to a page it stays in the row; only what is larger goes elsewhere, and nothing is compressed for its short life.
 ALTER TABLE outbox ALTER COLUMN packed SET STORAGE EXTERNAL;
+ALTER TABLE outbox SET (toast_tuple_target = 8160, autovacuum_vacuum_threshold = 5000);
