@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.message import PARTITIONS
 from holdfast.flows import Flow, started
@@ -69,10 +70,13 @@ def declared() -> dict[str, Declared]:
     return found
 
 
-def compared(declared: Mapping[str, Declared], seen: Collection[Seen], flows: Collection[Flow]) -> Compared:
-    """What is on one side only. Types of a dead-letter topic are those of whatever is parked. Pure."""
+def compared(
+    declared: Mapping[str, Declared], seen: Collection[Seen], flows: Collection[Flow], topics: Collection[str] = ()
+) -> Compared:
+    """What is on one side only; `topics` are all that the broker has. Types of a dead-letter topic are those of what
+    is parked. Pure."""
     met: dict[str, set[str]] = {}
-    undeclared = []
+    undeclared = [f"{name}: no topic of ours" for name in sorted(set(topics) - declared.keys())]
     for one in sorted(seen):
         met.setdefault(one.topic, set()).add(one.type)
         topic = declared[one.topic]
@@ -91,6 +95,16 @@ def compared(declared: Mapping[str, Declared], seen: Collection[Seen], flows: Co
         if topic.types - met.get(name, set())
     }
     return Compared(silent, tuple(undeclared))
+
+
+async def existing(client: Mapping[str, Any]) -> frozenset[str]:
+    """Every topic that the broker has and shows us, but those of its own."""
+    admin = AIOKafkaAdminClient(**client)
+    try:
+        await admin.start()
+        return frozenset(name for name in await admin.list_topics() if not name.startswith("__"))
+    finally:
+        await admin.close()
 
 
 async def sampled(client: Mapping[str, Any], flows: Collection[Flow]) -> list[Seen]:

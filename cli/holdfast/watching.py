@@ -1,5 +1,6 @@
 """`holdfast flows`: what runs through the topics."""
 
+import asyncio
 import json
 import time
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from holdfast.addresses import Addresses, find
 from holdfast.asking import get
 from holdfast.flows import Flow, flows
 from holdfast.interrupts import run
-from holdfast.observed import SAMPLE, Compared, compared, declared, sampled
+from holdfast.observed import SAMPLE, Compared, compared, declared, existing, sampled
 from holdfast.terminal import FolderOption, JsonOption, console, fail
 
 EVERY = 2.0
@@ -70,7 +71,10 @@ def _asked(addresses: Addresses, observed: bool) -> tuple[list[Flow], Compared |
     async def ask() -> tuple[list[Flow], Compared | None]:
         client = addresses.kafka_client()
         told = await flows(client)
-        return told, compared(declared(), await sampled(client, told), told) if observed else None
+        if not observed:
+            return told, None
+        seen, topics = await asyncio.gather(sampled(client, told), existing(client))
+        return told, compared(declared(), seen, told, topics)
 
     return run(ask())
 

@@ -1,5 +1,6 @@
 """Every verb of the command line on a stack that is up, and with a wrong id, without a server and without rights."""
 
+import asyncio
 import csv
 import json
 import os
@@ -7,7 +8,8 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Timer
@@ -15,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from holdfast.stack import Stack
 
@@ -78,6 +81,27 @@ def test_x6_flows_tell_who_writes_and_reads_and_what_nobody_declared(played: Sta
     assert flows["orders.events.v1"]["lag"]["escrow"] == 0
     assert document["undeclared"] == [] and document["parked"] == {}
     assert "escrow.operator_needed.v1" in document["silent"]["escrow.events.v1"]
+    with topic(played, "shop.clicks.v1"):
+        assert told(played, "flows", "--observed")["undeclared"] == ["shop.clicks.v1: no topic of ours"]
+
+
+@contextmanager
+def topic(stack: Stack, name: str) -> Iterator[None]:
+    """A topic that nobody declared, for the time of a block."""
+
+    async def change(how: Callable[[AIOKafkaAdminClient], Awaitable[object]]) -> None:
+        admin = AIOKafkaAdminClient(**stack.addresses.kafka_client())
+        try:
+            await admin.start()
+            await how(admin)
+        finally:
+            await admin.close()
+
+    asyncio.run(change(lambda admin: admin.create_topics([NewTopic(name, 1, 1)])))
+    try:
+        yield
+    finally:
+        asyncio.run(change(lambda admin: admin.delete_topics([name])))
 
 
 def test_a_message_is_published_and_its_refusal_passes_by(played: Stack) -> None:

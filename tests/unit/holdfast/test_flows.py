@@ -56,10 +56,11 @@ def test_x6_what_is_declared_and_silent_stands_beside_what_is_seen_and_undeclare
     ]
     flows = [Flow("orders.events.v1", 15, {"escrow": 0, "a warehouse": 4})]
 
-    found = compared(ROLES, seen, flows)
+    found = compared(ROLES, seen, flows, [*ROLES, "shop.clicks.v1"])
 
     assert found.silent == {"orders.events.v1": ("shipped",)}
     assert found.undeclared == (
+        "shop.clicks.v1: no topic of ours",
         "orders.events.v1: no message from nobody, 3 times",
         "orders.events.v1: paid is written by somebody, 2 times",
         "orders.events.v1: pay from orders, 1 times",
