@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from contracts.deposits import DepositClaimed
 from contracts.disputes import ReplacementShipped
-from contracts.escrow import FundsReleased, RefundStarted, Why
+from contracts.escrow import FundsReleased, RefundedLine, RefundStarted, ReleasedLine, Why
 from contracts.message import Message
+from contracts.money import Money
 from contracts.orders import Fault, OrderCancelled, OrderShipped
 from contracts.payments import ChargebackReceived, ChargebackReversed
 from escrow import money
@@ -212,14 +213,14 @@ def _funds_released(order: Escrow, released: Group) -> FundsReleased:
     return FundsReleased(
         order_id=order.order_id,
         seller_id=order.seller_id,
-        lines=[
-            {
-                "line_no": tranche.line_no,
-                "net": {"amount": tranche.to_seller, "currency": order.settlement},
-                "fee": {"amount": tranche.fee, "currency": order.settlement},
-            }
+        lines=tuple(
+            ReleasedLine(
+                line_no=tranche.line_no,
+                net=Money(amount=tranche.to_seller, currency=order.settlement),
+                fee=Money(amount=tranche.fee, currency=order.settlement),
+            )
             for tranche in released
-        ],
+        ),
         why=released[0].why or Why.CONFIRMED,
     )
 
@@ -228,10 +229,10 @@ def _refund_started(order: Escrow, refunded: Group) -> RefundStarted:
     return RefundStarted(
         order_id=order.order_id,
         buyer_id=order.buyer_id,
-        lines=[
-            {"line_no": tranche.line_no, "amount": {"amount": tranche.to_buyer, "currency": order.presentment}}
+        lines=tuple(
+            RefundedLine(line_no=tranche.line_no, amount=Money(amount=tranche.to_buyer, currency=order.presentment))
             for tranche in refunded
-        ],
+        ),
         why=refunded[0].why or Why.RULING,
         fault=refunded[0].fault,
     )

@@ -21,6 +21,8 @@ from contracts.escrow import (
 )
 from contracts.identity import ScreenOrder
 from contracts.message import Message
+from contracts.money import Money
+from contracts.orders import HeldLine
 from contracts.payments import ChargebackReceived
 from escrow.effects import Effects, act
 from escrow.operations import ESCROW
@@ -32,15 +34,15 @@ from runtime.decision import TimeUp
 @act
 def announce_funds_held(order: Escrow, group: Group, message: Message, now: datetime) -> Effects:
     """tell disputes that there is an order"""
-    lines = [
-        {
-            "line_no": tranche.line_no,
-            "category": tranche.category,
-            "price": {"amount": tranche.price, "currency": order.settlement},
-            "presented": {"amount": tranche.presented, "currency": order.presentment},
-        }
+    lines = tuple(
+        HeldLine(
+            line_no=tranche.line_no,
+            category=tranche.category,
+            price=Money(amount=tranche.price, currency=order.settlement),
+            presented=Money(amount=tranche.presented, currency=order.presentment),
+        )
         for tranche in group
-    ]
+    )
     return Effects(
         order,
         (FundsHeld(order_id=order.order_id, buyer_id=order.buyer_id, seller_id=order.seller_id, lines=lines),),
@@ -50,7 +52,7 @@ def announce_funds_held(order: Escrow, group: Group, message: Message, now: date
 @act
 def ask_for_screening(order: Escrow, group: Group, message: Message, now: datetime) -> Effects:
     """ask identity whether the order may go on"""
-    total = {"amount": sum([tranche.presented for tranche in group]), "currency": order.presentment}
+    total = Money(amount=sum([tranche.presented for tranche in group]), currency=order.presentment)
     return Effects(order, (ScreenOrder(actor=ESCROW, person_id=order.buyer_id, order_id=order.order_id, total=total),))
 
 

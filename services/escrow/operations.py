@@ -139,7 +139,7 @@ def _command(order: Escrow, what: Operation) -> Message:
                 operation_id=what.id,
                 reference=order.order_id,
                 seller_id=order.seller_id,
-                amount={"amount": what.amount, "currency": order.settlement},
+                amount=Money(amount=what.amount, currency=order.settlement),
             )
         case OperationKind.REFUND:
             return RefundPayment(

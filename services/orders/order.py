@@ -14,7 +14,7 @@ from contracts.escrow import Outcome as LineOutcome
 from contracts.escrow import Why
 from contracts.message import Actor, Role
 from contracts.money import Money
-from contracts.orders import CancelReason, Fault, NotTaken, PaymentMethod
+from contracts.orders import CancelReason, Fault, HeldLine, NotTaken, PaymentMethod
 from contracts.payments import return_operation
 
 ORDERS: Final = Actor(id="orders", role=Role.SERVICE)
@@ -218,22 +218,22 @@ def payment_operation(order_id: str, attempt: int) -> str:
     return f"pay-{order_id}-{attempt}"
 
 
-def amount_due(order: Order) -> int:
-    """What the buyer pays for the whole order, in minor units of the presentment currency."""
-    return sum([line.presented for line in order.lines])
+def amount_due(order: Order) -> Money:
+    """What the buyer pays for the whole order, in the presentment currency."""
+    return Money(amount=sum([line.presented for line in order.lines]), currency=order.presentment)
 
 
-def held_lines(order: Order) -> list[dict[str, Any]]:
-    """The order as the money escrow holds: plain, so that it is validated once, as a part of its message."""
-    return [
-        {
-            "line_no": line.line_no,
-            "category": line.category,
-            "price": {"amount": line.price, "currency": order.currency},
-            "presented": {"amount": line.presented, "currency": order.presentment},
-        }
+def held_lines(order: Order) -> tuple[HeldLine, ...]:
+    """The order as the money escrow holds."""
+    return tuple(
+        HeldLine(
+            line_no=line.line_no,
+            category=line.category,
+            price=Money(amount=line.price, currency=order.currency),
+            presented=Money(amount=line.presented, currency=order.presentment),
+        )
         for line in order.lines
-    ]
+    )
 
 
 def record(order: Order, now: datetime, what: str, **changes: Any) -> Order:

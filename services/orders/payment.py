@@ -55,7 +55,7 @@ def pay(order: Order, command: PayOrder, now: datetime) -> Outcome[Order]:
         operation_id=current_operation(asked),
         reference=order.order_id,
         purpose=Purpose.ORDER,
-        amount={"amount": amount_due(order), "currency": order.presentment},
+        amount=amount_due(order),
         method=command.method,
     )
     return Outcome(asked, (collect,), (Timer(PAY_BY, payment_timer(asked)),) if pay_by != order.pay_by else ())
@@ -70,13 +70,13 @@ def payment_succeeded(order: Order, event: PaymentSucceeded, now: datetime) -> O
     if operation == order.paid_operation or operation in order.surplus_operations:
         return Outcome(note="this payment is already booked")
     due = amount_due(order)
-    if event.amount.currency != order.presentment or event.amount.amount > due:
+    if event.amount.currency != order.presentment or event.amount.amount > due.amount:
         return doubt(order, event, now)
     under_way = order.status is Status.PAYMENT_PENDING and operation == current_operation(order)
     order, answered = _answered(believed(order, operation), operation)
     if order.paid_operation:
         return give_back(order, event, NotTaken.PAID_TWICE, now, answered)
-    if event.amount.amount != due:
+    if event.amount != due:
         waiting = replace(order, status=Status.AWAITING_PAYMENT) if under_way else order
         return give_back(waiting, event, NotTaken.TOO_LITTLE, now, answered)
     late = order.status is Status.CANCELLED

@@ -144,7 +144,7 @@ def _not_taken(order: Order, event: PaymentSucceeded, why: NotTaken) -> PaymentN
         buyer_id=order.buyer_id,
         operation_id=event.operation_id,
         received=event.amount,
-        due={"amount": amount_due(order), "currency": order.presentment},
+        due=amount_due(order),
         why=why,
     )
 
