@@ -59,6 +59,8 @@ class Intake:
         self._ends: dict[TopicPartition, int] = {}
         self._ends_at: dict[TopicPartition, int] = {}
         """Where the batch in hand ends."""
+        self._shares = self._gathered_in = 0
+        """How many shares this replica was given, and during which of them the batch in hand was gathered."""
         self._in_hand = False
         self._oldest = self._level_at = time.time()
         self.topics = topics
@@ -169,6 +171,9 @@ class Intake:
 
     def _begin_share(self, places: Collection[TopicPartition]) -> None:
         self._in_hand = False
+        # What was handled under an earlier share may be behind what others acknowledged since: it is theirs to tell.
+        self._shares += 1
+        self._to_acknowledge = {}
         # Beside the consumer, not in its way: a share is taken up at once, whether the broker tells this soon or late.
         if self._looking_up:
             self._looking_up.cancel()
@@ -202,6 +207,7 @@ class Intake:
                 gathered += [record for some in more.values() for record in some]
                 found |= more
         self._busy = len(gathered) >= A_FEW
+        self._gathered_in = self._shares
         # The records of a partition stand in their order.
         self._ends_at = {place: some[-1].offset + 1 for place, some in found.items()}
         return tuple(gathered)
@@ -226,8 +232,9 @@ class Intake:
             await message.nack()
             return
         self._pump.passed_by(len(gathered) - len(deliveries))
-        self.handled |= {(place.topic, place.partition): end for place, end in self._ends_at.items()}
-        self._to_acknowledge |= self._ends_at
+        if self._gathered_in == self._shares:
+            self.handled |= {(place.topic, place.partition): end for place, end in self._ends_at.items()}
+            self._to_acknowledge |= self._ends_at
         self._in_hand = False
         self.handled_at = asyncio.get_running_loop().time()
         if self._stopping:

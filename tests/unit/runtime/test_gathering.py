@@ -36,7 +36,7 @@ def fetched(partition: int, offsets: Sequence[int]) -> Found:
 
 
 async def gathered(consumer: Fetched, *, busy: bool) -> tuple[Sequence[tuple[int, int]], dict[int, int], Any]:
-    intake: Any = SimpleNamespace(_busy=busy, _batch_max=500)
+    intake: Any = SimpleNamespace(_busy=busy, _batch_max=500, _shares=1)
     records = await Intake._gather(intake, consumer)
     ends = {place.partition: end for place, end in intake._ends_at.items()}
     return [(record.partition, record.offset) for record in records], ends, intake._busy
