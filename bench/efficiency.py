@@ -8,6 +8,7 @@ from bench.result import Result
 
 KAFKA_STAGES = ("Kafka client", "FastStream")
 SQL_STAGES = ("SQL client", "SQL arguments and states", "relay")
+TEXT_STAGES = ("decode", "encode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ def efficiencies(results: Sequence[Result]) -> list[Efficiency]:
     rows = _details(results, "M8", "dead row versions")
     produce, consume = _details(results, "floor", "produce"), _details(results, "floor", "consume")
     sql = _details(results, "floor", "batched SQL")
-    if not (cpu and messages and rows and produce and consume and sql):
+    parsed, written = _details(results, "floor", "read from"), _details(results, "floor", "written as")
+    if not (cpu and messages and rows and produce and consume and sql and parsed and written):
         return []
     total = sum(messages["by_topic"].values())
     sent, read, read_in_all = messages["sent_by_services"], messages["read_by_services"], messages["read_in_all"]
@@ -62,12 +64,18 @@ def efficiencies(results: Sequence[Result]) -> list[Efficiency]:
             sum(stages.get(stage, 0.0) for stage in SQL_STAGES),
             f"{handled:.1f} messages handled, batched SQL of a money step",
         ),
+        Efficiency(
+            "services: messages as JSON",
+            handled * parsed["client_us"] + sent * written["client_us"],
+            sum(stages.get(stage, 0.0) for stage in TEXT_STAGES),
+            f"{handled:.1f} messages read, {sent:.1f} written, pydantic alone",
+        ),
     ]
     whole = Efficiency(
         "the whole order",
         sum(one.floor for one in found),
         sum(cpu["by_process"].values()),
-        "the floors together; decoding, deciding and encoding have none",
+        "the floors together; deciding, the pump and the event loop have none",
     )
     return [*found, whole]
 

@@ -50,6 +50,8 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
         yield from money_steps(postgres, dsn, messages)
         setting.say("floors: bare aiokafka")
         yield from bare_kafka(kafka, messages, setting.say)
+    setting.say("floors: pydantic alone")
+    yield from texts(messages)
     shutil.rmtree(folder)
 
 
@@ -108,6 +110,17 @@ def bare_kafka(kafka: Kafka, messages: int, say: Callable[[str], None]) -> Itera
     for what in ("produce", "consume"):
         told, used = _metered({"kafka": [kafka.pid]}, command(what))
         yield _bare(f"bare aiokafka, {what}, {KAFKA_BATCH} at a time", json.loads(told), used.cpu["kafka"], "kafka")
+
+
+def texts(messages: int) -> Iterator[Result]:
+    """See `bench.bare_contracts`."""
+    told = json.loads(_run([sys.executable, "-m", "bench.bare_contracts", str(messages)]))
+    for what, seconds in (("read from its JSON", told["read_seconds"]), ("written as JSON", told["write_seconds"])):
+        each = seconds / told["messages"]
+        yield Result(
+            "floor", f"pydantic alone, a message {what}", "messages/s", [1 / each], better="higher",
+            details={"client_us": each * 1e6},
+        )  # fmt: skip
 
 
 def _bare(what: str, told: Mapping[str, float], server_cpu: float, server: str) -> Result:

@@ -20,7 +20,9 @@ SAMPLED = Result(
     "CPU", "where the CPU time of an order goes", "CPU-µs", [900.0],
     details={
         "by_process": {"orders": 400.0, "postgres": 300.0, "kafka": 200.0},
-        "stages": {"orders": {"Kafka client": 100.0, "SQL client": 150.0, "decide": 150.0}},
+        "stages": {
+            "orders": {"Kafka client": 100.0, "SQL client": 150.0, "decide": 70.0, "decode": 60.0, "encode": 20.0},
+        },
     },
 )  # fmt: skip
 COUNTED = [
@@ -43,6 +45,10 @@ FLOORS = [
            details={"client_us": 1.0, "kafka_us": 2.0}),
     Result("floor", "batched SQL of a money step, batches of 500", "messages/s", [1e4], better="higher",
            details={"client_us": 3.0, "postgres_us": 15.0}),
+    Result("floor", "pydantic alone, a message read from its JSON", "messages/s", [1e5], better="higher",
+           details={"client_us": 4.0}),
+    Result("floor", "pydantic alone, a message written as JSON", "messages/s", [1e5], better="higher",
+           details={"client_us": 1.5}),
 ]  # fmt: skip
 
 
@@ -78,7 +84,9 @@ def test_efficiency_is_the_floors_cost_over_the_measured_cost() -> None:
     assert found["services: Kafka client"].measured == 100.0
     assert (found["PostgreSQL"].floor, found["PostgreSQL"].measured) == (10 * 15.0, 300.0)
     assert (found["services: SQL"].floor, found["services: SQL"].measured) == (10 * 3.0, 150.0)
-    assert found["the whole order"].floor == 110 + 32 + 150 + 30
+    assert found["services: messages as JSON"].floor == 10 * 4.0 + 6 * 1.5
+    assert found["services: messages as JSON"].measured == 80.0
+    assert found["the whole order"].floor == 110 + 32 + 150 + 30 + 49
     assert found["the whole order"].measured == 900.0
 
 
