@@ -75,7 +75,8 @@ def _machine(machine: Mapping[str, Any]) -> str:
     return (
         f"{machine['taken']}, commit {machine['commit'] or 'unknown'}. {machine['cores']} cores of "
         f"{machine['processor']}, {machine['memory_bytes'] / 2**30:.0f} GiB, {machine['system']}, "
-        f"Python {machine['python']}; {packages}. Load before the run: {machine['load_before']}."
+        f"Python {machine['python']}, which adds up {machine['additions_per_s'] / 1e6:.1f} million integers a second "
+        f"of CPU time; {packages}. Load before the run: {machine['load_before']}."
     )
 
 

@@ -9,6 +9,7 @@ from bench.result import Result
 MACHINE: dict[str, Any] = {
     "taken": "2026-01-02T03:04:05+00:00", "commit": "abc1234", "processor": "a processor", "cores": 2,
     "memory_bytes": 8 * 2**30, "system": "Linux 6", "python": "3.11.7", "load_before": 0.1,
+    "additions_per_s": 17_800_000,
     "packages": {"asyncpg": "1"},
 }  # fmt: skip
 SPEED = Result("M1", "completed orders a second", "orders/s", [900.0, 1000.0, 1100.0], 2_000, "higher")
@@ -106,3 +107,4 @@ def test_the_report_has_a_section_for_what_was_taken_and_none_for_the_rest() -> 
     assert "## Peers" not in part
     assert "## Floors" not in part
     assert "abc1234" in part
+    assert "Python 3.11.7, which adds up 17.8 million integers a second" in part
