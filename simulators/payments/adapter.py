@@ -11,40 +11,21 @@ from datetime import UTC, datetime
 
 import httpx
 import msgspec
-from msgspec.structs import replace
 from pydantic import SecretStr
 
 from contracts.envelope import encode
-from contracts.message import Message
-from contracts.payments import CollectPayment, CommandRefused, PayOut, QueryOperation, RefundPayment
-from runtime.decision import Look, Outcome, TimeUp
+from contracts.payments import CommandRefused
 from runtime.ids import new_id
 from runtime.outbox import OutboxRow
 from runtime.relay import KafkaSender, Sender
 from runtime.settings import Settings
 from simulators.forgeries import Tally
 from simulators.payments.http_api import PATHS
-from simulators.payments.operations import only_services
 
 COMMANDS = "payments.commands.v1"
 TRIES = 3
 AT_ONCE = 16
 _PATH_BY_TYPE = {command.CE_TYPE: path for command, path in PATHS.items()}
-
-
-class Call(msgspec.Struct, frozen=True):
-    """An operation that was carried to the provider, so many times."""
-
-    operation_id: str
-    times: int = 0
-
-
-def decide(state: Call | None, message: Message | TimeUp, now: datetime, look: Look) -> Outcome[Call]:
-    """Carries a command on as it is. Refuses forbidden: the key that opens the provider is lent to services alone."""
-    assert isinstance(message, CollectPayment | RefundPayment | PayOut | QueryOperation)
-    only_services(message)
-    call = state or Call(message.operation_id)
-    return Outcome(replace(call, times=call.times + 1), [message])
 
 
 class CallFailed(Exception):

@@ -6,7 +6,7 @@ from functools import partial
 from contracts.payments import CollectPayment, CommandRefused, PayOut, QueryOperation, RefundPayment
 from runtime.decision import Aggregate, Column, Service, to
 from simulators.faults import NONE, Faults
-from simulators.payments import adapter, chargebacks, operations, scripts
+from simulators.payments import calls, chargebacks, operations, scripts
 from simulators.payments.chargebacks import Chargebacks
 from simulators.payments.control import ClearScript, ReportChargeback, ReverseChargeback, ScriptOperation
 from simulators.payments.operations import Asked, Operation, Status, scripts_for
@@ -45,7 +45,7 @@ def over_http(faults: Faults = NONE) -> Service:
     carried = to("calls", "operation_id")
     return replace(
         direct,
-        aggregates=(*direct.aggregates, Aggregate("calls", adapter.Call, adapter.decide)),
+        aggregates=(*direct.aggregates, Aggregate("calls", calls.Call, calls.decide)),
         routes={
             **direct.routes,
             **dict.fromkeys((CollectPayment, RefundPayment, PayOut, QueryOperation), carried),
