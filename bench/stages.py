@@ -9,7 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 RATE = 100
-"""Samples a second."""
+"""Samples a second at most: where processors are slow and busy, taking one takes longer than that."""
+ENOUGH = 100
+"""Samples, below which shares say nothing."""
+UNKNOWN = "too few samples"
 
 # A frame reads `function (file:line)`. The first rule that fits the innermost frame that any rule fits wins: what a
 # library does is put down to the library, what a C function without a rule does to whoever called it.
@@ -58,14 +61,17 @@ def stage_of(frames: Sequence[str]) -> str | None:
 
 
 def shares(lines: Iterable[str]) -> dict[str, float]:
-    """Parts of 1 by stage, largest first, from collapsed stacks (`frame;frame;frame count`)."""
+    """Parts of 1 by stage, largest first, from collapsed stacks (`frame;frame;frame count`). Too few of them are put
+    down to `UNKNOWN`, all together."""
     found: Counter[str] = Counter()
     for line in lines:
         stack, _, count = line.rstrip().rpartition(" ")
         if stage := stage_of(stack.split(";")):
             found[stage] += int(count)
     total = found.total()
-    return {stage: count / total for stage, count in found.most_common()} if total else {}
+    if 0 < total < ENOUGH:
+        return {UNKNOWN: 1.0}
+    return {stage: count / total for stage, count in found.most_common()}
 
 
 class Sampler:

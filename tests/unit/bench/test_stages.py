@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.stages import LOOP, PUMP, shares, stage_of
+from bench.stages import ENOUGH, LOOP, PUMP, UNKNOWN, shares, stage_of
 
 ROOT = ["<module> (orders/__main__.py:5)", "serve (runtime/app.py:326)", "run_forever (loop.c:33397)"]
 PUMPING = [*ROOT, "Pump.run (runtime/pump.py:149)", "Pump.apply (runtime/pump.py:262)"]
@@ -36,9 +36,16 @@ def test_shares_are_parts_of_what_worked() -> None:
     working, waiting = ";".join(PUMPING), ";".join([*ROOT, "epoll_pwait (libc.so.6)"])
     deciding = f"{working};decide (orders/domain.py:1)"
 
-    found = shares([f"{working} 1", f"{deciding} 3", f"{waiting} 96"])
+    found = shares([f"{working} 100", f"{deciding} 300", f"{waiting} 9600"])
 
     assert found == {"decide": 0.75, PUMP: 0.25}
+
+
+def test_a_few_samples_say_nothing_of_shares() -> None:
+    deciding = f"{';'.join(PUMPING)};decide (orders/domain.py:1)"
+
+    assert shares([f"{deciding} {ENOUGH - 1}"]) == {UNKNOWN: 1.0}
+    assert shares([f"{deciding} {ENOUGH}"]) == {"decide": 1.0}
 
 
 def test_no_samples_have_no_shares() -> None:
