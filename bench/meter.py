@@ -47,15 +47,18 @@ def resident(roots: Roots) -> dict[str, int]:
 
 
 def _tree_seconds(pid: int) -> float:
-    seconds = 0.0
-    for process in _tree(pid):
+    while True:
         try:
-            times = process.cpu_times()
-        except psutil.Error:
+            return sum(map(_seconds, _tree(pid)))
+        except psutil.NoSuchProcess:
+            # It ended after its parent was read, so it is in neither: read all again.
             continue
-        # What ended is in its parent's children times, once the parent waited for it.
-        seconds += times.user + times.system + times.children_user + times.children_system
-    return seconds
+
+
+def _seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    # What ended is in its parent's children times, once the parent waited for it.
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _tree_bytes(pid: int) -> int:

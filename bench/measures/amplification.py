@@ -32,7 +32,7 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
             setting.say("sampling where the services spend their time")
             known = setting.known.get("M2")
             cpu_ms = known.details["by_process"] if known else system.drain(mix, orders).cpu_ms
-            yield sampled(system, mix, orders, cpu_ms, setting.by_length(6, 18, 18))
+            yield sampled(system, mix, orders, cpu_ms, seconds=setting.by_length(6, 18, 18))
 
 
 def _counted_drain(
@@ -105,9 +105,9 @@ def amplification(drain: Drain, counted: Mapping[str, Any], readers: Mapping[str
     yield Result("M8", "rows inserted an order", "rows", [sum(one.inserted for one in rows.values()) / orders])
 
 
-def sampled(system: System, mix: Any, orders: int, cpu_ms: Mapping[str, float], seconds: int) -> Result:
+def sampled(system: System, mix: Any, orders: int, cpu_ms: Mapping[str, float], *, seconds: int) -> Result:
     """CPU-µs an order by process, and each service's by stage. Sampling itself slows services down, so the CPU time is
-    `cpu_ms`, of drains without it, and only the shares come from the samples."""
+    `cpu_ms`, of drains without it, and only the shares come from the samples, of so many seconds."""
     pids = {name: processes[0].pid for name, processes in system.services.items()}
     sampler = None
 

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -148,8 +147,6 @@ def _metered(
 ) -> tuple[str, meter.Used]:
     before = meter.read(roots)
     told = _run(command, environment)
-    # The server's process for a client that left is counted when it has ended, a moment later.
-    time.sleep(0.5)
     return told, meter.used(before, meter.read(roots))
 
 
