@@ -126,12 +126,14 @@ class Pump:
             while size < self._batch_max and not self._queue.empty():
                 groups.append(self._queue.get_nowait())
                 size += len(groups[-1].deliveries)
+            begun = len(groups)
             self.busy_since = asyncio.get_running_loop().time()
             await self._handle(groups)
             self.busy_since = None
-            for _ in groups:
-                self._queue.task_done()
+            # Nothing of a batch is kept until the next one, which is as large again.
             del groups
+            for _ in range(begun):
+                self._queue.task_done()
             collector.between_batches()
 
     async def drain(self) -> None:

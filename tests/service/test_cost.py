@@ -18,7 +18,7 @@ from contracts.message import PARTITIONS
 from runtime import batch, delivery, outbox
 from runtime.clock import RealClock
 from runtime.db import as_it_is
-from runtime.delivery import RawRecord, Reader
+from runtime.delivery import Delivery, RawRecord, Reader
 from runtime.kafka_access import KafkaAccess
 from runtime.metrics import Metrics
 from runtime.migrate import migrate
@@ -165,6 +165,19 @@ async def test_what_a_message_leaves_needs_no_collector_of_cycles(kafka: Kafka, 
             gc.enable()
     # A batch, a request and an answer may leave a few; a cycle with a message in it leaves ten a message and more.
     assert found < messages, found
+
+
+async def test_nothing_of_a_batch_is_kept_until_the_next_one(kafka: Kafka, database: str) -> None:
+    def alive() -> int:
+        return sum(type(one) in (Delivery, toy.Tally) for one in gc.get_objects())
+
+    await fresh_topics(kafka.bootstrap)
+    gc.collect()
+    before = alive()
+    async with client(kafka.bootstrap) as sender, running(toy.TOY, database, kafka.bootstrap) as service:
+        await sender.send(*(add(f"t-{number}", number) for number in range(100)))
+        await eventually(lambda: service.intake and sum(service.intake.handled.values()) >= 100)
+        await eventually(lambda: alive() <= before)
 
 
 def test_reading_a_message_takes_little_memory() -> None:
