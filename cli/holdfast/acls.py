@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from contracts.message import PARTITIONS, is_command
+from contracts.message import is_command
 from contracts.registry import TOPICS, dead_letter_topic
 from runtime.decision import Service
 from runtime.provision import Principal, Rights
@@ -41,7 +41,7 @@ def rights(services: Sequence[Service], sent: Mapping[str, Collection[str]]) -> 
         writes=tuple(topic for topic in topics if is_command(topic)),
         looks_at=tuple(service.name for service in services),
     )
-    return Rights(PARTITIONS, topics, principals)
+    return Rights(topics, principals)
 
 
 def text(declared: Rights) -> str:

@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from pydantic import ValidationError
 from rich.text import Text
 
 from contracts.envelope import EnvelopeError, encode, read
-from contracts.message import PARTITIONS, Message
-from contracts.partition import partition_of
+from contracts.message import Message
 from contracts.registry import REGISTRY
 from holdfast.addresses import Addresses, find
 from holdfast.interrupts import run
 from holdfast.now import now_of
 from holdfast.terminal import FolderOption, JsonOption, console, fail
 from holdfast.token import actor_of
-from holdfast.topics import ALL
+from holdfast.topics import ALL, places, started
 from runtime.ids import new_id
 
 SOURCE = "holdfast-command-line"
@@ -94,18 +93,18 @@ async def records(
     addresses: Addresses, topics: Sequence[str], start: datetime | str
 ) -> AsyncGenerator[ConsumerRecord[Any, Any], None]:
     """Records of these topics from `start` on, for ever."""
-    places = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(**addresses.kafka_client(), enable_auto_commit=False)
     try:
-        await consumer.start()
-        consumer.assign(places)
+        await started(consumer)
+        all = places(consumer, topics)
+        consumer.assign(all)
         if start == "earliest":
-            await consumer.seek_to_beginning(*places)
+            await consumer.seek_to_beginning(*all)
         else:
-            await consumer.seek_to_end(*places)
+            await consumer.seek_to_end(*all)
         if isinstance(start, datetime):
             at = int(start.timestamp() * 1000)
-            for place, found in (await consumer.offsets_for_times(dict.fromkeys(places, at))).items():
+            for place, found in (await consumer.offsets_for_times(dict.fromkeys(all, at))).items():
                 if found:
                     consumer.seek(place, found.offset)
         while True:
@@ -171,14 +170,14 @@ def publish(
         message, id=new_id(), source=SOURCE, time=now_of(addresses) if addresses else datetime.now(UTC),
         correlation_id=message.key, causation_id="", sequence=0,
     )  # fmt: skip
-    told: dict[str, Any] = {"topic": topic, "partition": partition_of(key), "key": message.key, "type": type}
+    told: dict[str, Any] = {"topic": topic, "key": message.key, "type": type}
     told["id"] = next(content.decode() for name, content in headers if name == "ce_id")
     if addresses:
-        told["offset"] = run(_send(addresses, topic, key, headers, value))
+        told["partition"], told["offset"] = run(_send(addresses, topic, key, headers, value))
     if as_json:
         print(json.dumps(told | {"data": json.loads(value)}))
     elif dry_run:
-        console.print(Text(f"fits its contract; to {topic}, partition {told['partition']}: {value.decode()}"))
+        console.print(Text(f"fits its contract; to {topic}: {value.decode()}"))
     else:
         console.print(
             Text(f"published as {told['id']}: {topic}, partition {told['partition']}, offset {told['offset']}")
@@ -227,11 +226,14 @@ def _json(text: str) -> dict[str, Any]:
     return fields
 
 
-async def _send(addresses: Addresses, topic: str, key: bytes, headers: list[tuple[str, bytes]], value: bytes) -> int:
+async def _send(
+    addresses: Addresses, topic: str, key: bytes, headers: list[tuple[str, bytes]], value: bytes
+) -> tuple[int, int]:
+    """Partition and offset."""
     producer = AIOKafkaProducer(**addresses.kafka_client(), acks="all")
     try:
         await producer.start()
-        sent = await producer.send_and_wait(topic, value, key, partition_of(key), headers=headers)
+        sent = await producer.send_and_wait(topic, value, key, headers=headers)
     finally:
         await producer.stop()
-    return int(sent.offset)
+    return int(sent.partition), int(sent.offset)

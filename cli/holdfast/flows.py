@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from contracts.message import PARTITIONS
-from holdfast.topics import ALL, OWNERS
+from holdfast.topics import OWNERS, places, started
 
 LATELY = 60
 """Seconds that the rate of a topic is counted over."""
@@ -36,17 +35,10 @@ async def ends(client: Mapping[str, Any]) -> dict[TopicPartition, int]:
     consumer = AIOKafkaConsumer(**client)
     try:
         await started(consumer)
-        found: dict[TopicPartition, int] = await consumer.end_offsets(_places(ALL))
+        found: dict[TopicPartition, int] = await consumer.end_offsets(places(consumer))
         return found
     finally:
         await consumer.stop()
-
-
-async def started(consumer: AIOKafkaConsumer) -> None:
-    """Starts it with all topics known. It asks about one topic at a time that it never heard of, and waits a tenth of a
-    second after each."""
-    await consumer.start()
-    await consumer._client.set_topics(ALL)
 
 
 async def flows(client: Mapping[str, Any]) -> list[Flow]:
@@ -55,17 +47,17 @@ async def flows(client: Mapping[str, Any]) -> list[Flow]:
     admin = AIOKafkaAdminClient(**client)
     try:
         await asyncio.gather(started(consumer), admin.start())
-        since = int((time.time() - LATELY) * 1000)
+        since, all = int((time.time() - LATELY) * 1000), places(consumer)
         published, lately, stands = await asyncio.gather(
-            consumer.end_offsets(_places(ALL)),
-            consumer.offsets_for_times(dict.fromkeys(_places(ALL), since)),
+            consumer.end_offsets(all),
+            consumer.offsets_for_times(dict.fromkeys(all, since)),
             _stands(admin),
         )
         ages: dict[tuple[str, int, int], float] = {}
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOKED_AT):
-                for places in rounds(waiting(published, stands)):
-                    await _ages(consumer, places, ages)
+                for some in rounds(waiting(published, stands)):
+                    await _ages(consumer, some, ages)
         return told(published, {place: at.offset for place, at in lately.items() if at}, stands, ages)
     finally:
         await asyncio.gather(consumer.stop(), admin.close())
@@ -83,16 +75,16 @@ async def _stands(admin: AIOKafkaAdminClient) -> dict[str, dict[TopicPartition, 
 
 
 async def _ages(
-    consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, int], found: dict[tuple[str, int, int], float]
+    consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int], found: dict[tuple[str, int, int], float]
 ) -> None:
     """Adds to `found` the age in seconds of the records at these offsets, by topic, partition and offset."""
-    consumer.assign(list(places))
-    for place, offset in places.items():
+    consumer.assign(list(offsets))
+    for place, offset in offsets.items():
         consumer.seek(place, offset)
     now = time.time()
-    while missing := [place for place in places if (*place, places[place]) not in found]:
+    while missing := [place for place in offsets if (*place, offsets[place]) not in found]:
         for place, records in (await consumer.getmany(*missing, timeout_ms=100, max_records=500)).items():
-            found.setdefault((*place, places[place]), max(now - records[0].timestamp / 1000, 0.0))
+            found.setdefault((*place, offsets[place]), max(now - records[0].timestamp / 1000, 0.0))
 
 
 def waiting(
@@ -140,7 +132,3 @@ def told(
         Flow(topic, produced[topic], lag[topic], round(recent[topic] / LATELY, 1), behind[topic])
         for topic in sorted(produced)
     ]
-
-
-def _places(topics: Sequence[str]) -> list[TopicPartition]:
-    return [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]

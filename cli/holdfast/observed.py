@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from contracts.message import PARTITIONS
-from holdfast.flows import Flow, started
+from holdfast.flows import Flow
 from holdfast.interrupts import held_back
-from holdfast.topics import ALL
+from holdfast.topics import ALL, places, started
 
 SAMPLE = 200
 """Messages of each partition that are looked at: the last ones."""
@@ -112,11 +111,10 @@ async def sampled(client: Mapping[str, Any], flows: Collection[Flow]) -> list[Se
     consumer = AIOKafkaConsumer(**client, enable_auto_commit=False)
     try:
         await started(consumer)
-        topics = [flow.topic for flow in flows if flow.produced]
-        places = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
-        if not places:
+        written = places(consumer, [flow.topic for flow in flows if flow.produced])
+        if not written:
             return []
-        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        begins, ends = await consumer.beginning_offsets(written), await consumer.end_offsets(written)
         left = {place: end for place, end in ends.items() if begins[place] < end}
         consumer.assign(list(left))
         for place, end in left.items():

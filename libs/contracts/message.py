@@ -12,8 +12,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-PARTITIONS = 12
-"""Partitions of every topic; a key's partition never changes, so this number never does."""
+PARTITIONS = 4
+"""Partitions of a topic where its provisioner does not say otherwise. A key's partition follows from their number, so
+that stays as it is once messages are in the topic."""
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$", description="1 to 64 of A-Z a-z 0-9 . _ : -")]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$", description="a stable code in snake_case")]

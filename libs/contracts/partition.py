@@ -1,4 +1,5 @@
-"""Where a key lives: Kafka's default partitioner (murmur2), so that everyone agrees on it without asking a broker."""
+"""Where a key lives: Kafka's default partitioner (murmur2), so that everyone who knows a topic's number of partitions
+agrees on it."""
 
 from functools import lru_cache
 from struct import unpack_from

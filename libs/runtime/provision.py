@@ -3,7 +3,8 @@
     python -m runtime.provision RIGHTS.json
 
 comes as the administrator that the `HOLDFAST_KAFKA_…` settings name, makes what is missing and takes back what nobody
-declares any more. Topics are never deleted. With `HOLDFAST_KAFKA_REPLICATION=3` each topic has three copies.
+declares any more. Topics are never deleted, and keep the partitions that they have. `HOLDFAST_KAFKA_PARTITIONS=12`
+gives new ones twelve, `HOLDFAST_KAFKA_REPLICATION=3` three copies.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 from pydantic import Field
 
+from contracts.message import PARTITIONS
 from runtime.logs import configure
 from runtime.settings import KafkaSettings
 
@@ -69,7 +71,6 @@ class Principal(msgspec.Struct, frozen=True):
 class Rights(msgspec.Struct, frozen=True):
     """Everything there is to provision. Who is not named here may do nothing."""
 
-    partitions: int
     topics: tuple[str, ...]
     principals: Mapping[str, Principal]
 
@@ -97,8 +98,8 @@ class Unprovisioned(Exception):
 
 
 async def make_topics(admin: AIOKafkaAdminClient, topics: Sequence[str], partitions: int, copies: int = 1) -> list[str]:
-    """Makes the topics that are missing, and returns these once every partition of all has a leader. Raises
-    `Unprovisioned`."""
+    """Makes the topics that are missing, with so many partitions and copies, and returns these once every partition of
+    all has a leader. Raises `Unprovisioned`."""
     known = set(await admin.list_topics())
     missing = [topic for topic in topics if topic not in known]
     if missing:
@@ -107,19 +108,23 @@ async def make_topics(admin: AIOKafkaAdminClient, topics: Sequence[str], partiti
             if code not in (0, 36):  # another one made it meanwhile
                 raise Unprovisioned("refused", f"topic {topic}: {for_code(code).__name__} {' '.join(map(str, why))}")
     for _ in range(int(WITHIN / LOOKS)):
-        if await _led(admin, topics, partitions):
+        described = await admin.describe_topics(list(topics))
+        if len(described) == len(topics) and all(map(_led, described)):
+            others = {topic["topic"]: len(topic["partitions"]) for topic in described}
+            others = {topic: number for topic, number in others.items() if number != partitions}
+            if others:
+                log.warning("topics_keep_their_partitions", partitions=others, wanted=partitions)
             return missing
         await asyncio.sleep(LOOKS)
     raise Unprovisioned("no_leader", f"Kafka gave some topics no leader within {WITHIN:g} s")
 
 
-async def _led(admin: AIOKafkaAdminClient, topics: Sequence[str], partitions: int) -> bool:
-    described = await admin.describe_topics(list(topics))
-    return len(described) == len(topics) and all(
+def _led(topic: Mapping[str, Any]) -> bool:
+    partitions = topic["partitions"]
+    return (
         topic["error_code"] == 0
-        and len(topic["partitions"]) == partitions
-        and all(partition["error_code"] == 0 and partition["leader"] >= 0 for partition in topic["partitions"])
-        for topic in described
+        and len(partitions) > 0
+        and all(partition["error_code"] == 0 and partition["leader"] >= 0 for partition in partitions)
     )
 
 
@@ -164,11 +169,11 @@ def _accepted(code: int, why: str | None) -> None:
         raise Unprovisioned("refused", f"{for_code(code).__name__}: {why or 'no reason given'}")
 
 
-async def provision(client: Mapping[str, Any], rights: Rights, copies: int = 1) -> None:
+async def provision(client: Mapping[str, Any], rights: Rights, partitions: int = PARTITIONS, copies: int = 1) -> None:
     """Topics, then rights. Raises `Unprovisioned`, or KafkaError where the broker cannot be reached in time."""
     admin = await _connected(client)
     try:
-        made = await make_topics(admin, rights.topics, rights.partitions, copies)
+        made = await make_topics(admin, rights.topics, partitions, copies)
         given, taken = await grant(admin, rights.of_all())
     finally:
         await admin.close()
@@ -190,8 +195,14 @@ async def _connected(client: Mapping[str, Any]) -> AIOKafkaAdminClient:
 
 
 class ProvisionSettings(KafkaSettings):
-    """The settings of the job: a service's that concern Kafka, and how many copies of a topic there are."""
+    """The settings of the job: a service's that concern Kafka, and what new topics are like."""
 
+    kafka_partitions: int = Field(
+        default=PARTITIONS,
+        ge=1,
+        description="partitions of each topic that is made: so many replicas can share a service. Each costs a little "
+        "with every batch, so no more than are needed; a multiple of 4, by which the ledger's hot rows are shared out",
+    )
     kafka_replication: int = Field(default=1, ge=1, description="copies of each topic; 3 where there are brokers")
 
 
@@ -203,7 +214,9 @@ def main(arguments: Sequence[str]) -> None:
     rights = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=Rights)
     settings = ProvisionSettings()
     try:
-        asyncio.run(provision(settings.kafka_access.client(), rights, settings.kafka_replication))
+        asyncio.run(
+            provision(settings.kafka_access.client(), rights, settings.kafka_partitions, settings.kafka_replication)
+        )
     except (Unprovisioned, KafkaError) as error:
         log.error("not_provisioned", error=repr(error))
         sys.exit(1)

@@ -71,9 +71,10 @@ class KafkaSender:
     async def send(self, rows: Sequence[OutboxRow]) -> None:
         try:
             producer = await self._started()
+            partitions = {topic: len(await producer.partitions_for(topic)) for topic in {row.topic for row in rows}}
             by_partition: dict[tuple[str, int], list[OutboxRow]] = {}
             for row in rows:
-                by_partition.setdefault((row.topic, partition_of(row.key)), []).append(row)
+                by_partition.setdefault((row.topic, partition_of(row.key, partitions[row.topic])), []).append(row)
             sending = (self._send_partition(producer, place, some) for place, some in by_partition.items())
             for failed in await asyncio.gather(*sending, return_exceptions=True):
                 if failed is not None:

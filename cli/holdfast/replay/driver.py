@@ -25,7 +25,6 @@ from contracts.envelope import Envelope, encode
 from contracts.identity import OpenAccount
 from contracts.message import Actor, Command, Role
 from contracts.orders import CancelOrder, ConfirmReceipt, PaymentMethod, ShipOrder
-from contracts.partition import partition_of
 from holdfast.addresses import Addresses
 from holdfast.clockwork import Clockwork
 from holdfast.replay.actions import Action, Deliver, actions_of, appeal_of
@@ -211,7 +210,7 @@ class Driver:
             causation_id="",
             sequence=0,
         )
-        sent = await self._producer.send_and_wait(topic, value, key, partition_of(key), headers=headers)
+        sent = await self._producer.send_and_wait(topic, value, key, headers=headers)
         place = f"{topic}/{sent.partition}"
         self._clockwork.published[place] = max(self._clockwork.published.get(place, 0), sent.offset + 1)
         return id

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from contracts.envelope import Envelope, read
-from contracts.message import PARTITIONS
 from contracts.registry import TOPICS
+from holdfast.topics import places, started
 
 EVENTS = tuple(topic for topic in TOPICS if ".events." in topic)
 
@@ -27,11 +27,11 @@ class Watch:
         self.types: Counter[str] = Counter()
 
     async def __aenter__(self) -> "Watch":
-        await self._consumer.start()
-        places = [TopicPartition(topic, partition) for topic in EVENTS for partition in range(PARTITIONS)]
-        self._consumer.assign(places)
-        await self._consumer.seek_to_end(*places)
-        for place in places:
+        await started(self._consumer)
+        all = places(self._consumer, EVENTS)
+        self._consumer.assign(all)
+        await self._consumer.seek_to_end(*all)
+        for place in all:
             self._seen[f"{place.topic}/{place.partition}"] = await self._consumer.position(place)
         self._task = asyncio.create_task(self._read())
         return self

@@ -27,16 +27,16 @@ def test_only_hot_accounts_have_several_rows() -> None:
     assert {kind for kind in Kind if len(row_ids(Account(kind, "x", "EUR"))) > 1} == HOT
 
 
-def test_the_rows_of_a_partitions_orders_are_few_and_its_own() -> None:
+@pytest.mark.parametrize("partitions", [PARTITIONS, 12, 24])
+def test_the_rows_of_a_partitions_orders_are_few_and_its_own(partitions: int) -> None:
     # Given replicas that share the partitions between them, what do two of them meet on?
-    assert PARTITIONS % SHARDS == 0
     shards: dict[int, set[int]] = {}
     for number in range(2000):
         order_id = f"order-{number}"
-        shards.setdefault(partition_of(order_id.encode()), set()).add(shard_of(order_id))
-    assert [len(used) for used in shards.values()] == [1] * PARTITIONS
+        shards.setdefault(partition_of(order_id.encode(), partitions), set()).add(shard_of(order_id))
+    assert [len(used) for used in shards.values()] == [1] * partitions
     spread = Counter(next(iter(used)) for used in shards.values())
-    assert set(spread.values()) == {PARTITIONS // SHARDS}
+    assert set(spread.values()) == {partitions // SHARDS}
 
 
 @pytest.mark.parametrize(
