@@ -1,9 +1,10 @@
 """What happens to a batch between BEGIN and COMMIT: the one path, step by step.
 
-inbox → parked keys → load, locked → claim timers → decide (pure) → write states, timers and outbox → postings
+inbox, parked keys and states, locked, in one statement → claim timers → decide (pure) → write states, timers and outbox
+in one statement → postings
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -97,9 +98,10 @@ class Handler:
         answered. Also the path of a replay of the parked key `replaying`, and of its dry run, which rolls back."""
         now = self._clock.now()
         batch = Batch(in_doubt, context)
-        await self._drop_seen(connection, deliveries, batch)
-        await self._hold_back_parked(connection, batch, replaying)
-        loaded = await self._load(connection, batch)
+        seen, standing, loaded = await self._open(connection, deliveries)
+        standing.discard(replaying)
+        await self._drop_seen(connection, deliveries, batch, seen)
+        await self._hold_back_parked(connection, batch, standing)
         await self._drop_gone_timers(connection, batch)
         folded = fold(self._service, [delivery.item for delivery in batch.live if delivery.item], loaded, now)
         self._answer(batch, folded, now)
@@ -120,24 +122,38 @@ class Handler:
             batch.answers[id(twin)] = _as_its_twin(twin, first, batch.answers[id(first)])
         return batch
 
-    async def _drop_seen(self, connection: Connection, deliveries: Sequence[Delivery], batch: Batch) -> None:
-        messages = []
-        for delivery in deliveries:
-            if delivery.passed:
-                batch.answers[id(delivery)] = Passed()
-            elif delivery.timer is None:
-                messages.append(delivery.id)
-        fresh = await inbox.admit(connection, messages) if messages else set()
+    async def _open(
+        self, connection: Connection, deliveries: Sequence[Delivery]
+    ) -> tuple[set[UUID], set[str], dict[Ref, Versioned]]:
+        """Admits what is here for the first time and locks what it is for: which ids were seen before, which keys stand
+        still, and the states."""
+        ids = [delivery.id for delivery in deliveries if delivery.timer is None and not delivery.passed]
+        lanes = {lane for delivery in deliveries for lane in delivery.lanes}
+        items = [delivery.item for delivery in deliveries if delivery.item]
+        refs, looked_at = {item.ref for item in items}, {ref for item in items for ref in item.reads}
+        first = [inbox.admission(ids), parking.standing(lanes)]
+        states, (seen, standing) = await self._repository.load(connection, refs, looked_at, first)
+        if not seen and not standing:
+            return set(), set(), states
+        # Somebody may have been waited for whose work that one statement does not see, but for the rows that it locked:
+        # a replica that had the same messages, or one that replays a key. The next statements see it.
+        held = await parking.lock(connection, lanes)
+        states, _ = await self._repository.load(connection, refs, looked_at)
+        return inbox.ids(seen), held, states
+
+    async def _drop_seen(
+        self, connection: Connection, deliveries: Sequence[Delivery], batch: Batch, seen: Container[UUID]
+    ) -> None:
         first: dict[UUID, Delivery] = {}
         asked_again = []
         for delivery in deliveries:
-            if id(delivery) in batch.answers:
-                continue
-            if delivery.timer:
+            if delivery.passed:
+                batch.answers[id(delivery)] = Passed()
+            elif delivery.timer:
                 batch.live.append(delivery)
             elif delivery.id in first:
                 batch.twins.append((delivery, first[delivery.id]))
-            elif delivery.id in fresh:
+            elif delivery.id not in seen:
                 batch.live.append(delivery)
                 first[delivery.id] = delivery
             else:
@@ -152,9 +168,7 @@ class Handler:
                 if found := kept.get(delivery.id):
                     batch.answers[id(delivery)] = _again(delivery.request, found.request, found.answer)
 
-    async def _hold_back_parked(self, connection: Connection, batch: Batch, replaying: str) -> None:
-        standing = await parking.parked(connection, {lane for delivery in batch.live for lane in delivery.lanes})
-        standing.discard(replaying)
+    async def _hold_back_parked(self, connection: Connection, batch: Batch, standing: set[str]) -> None:
         live = []
         for delivery in batch.live:
             lane = next((lane for lane in delivery.lanes if lane in standing), None) if standing else None
@@ -164,7 +178,7 @@ class Handler:
             batch.answers[id(delivery)] = Parked()
             if delivery.origin is Origin.HTTP:
                 continue
-            # Rare enough to claim a held timer here, before its aggregate is locked.
+            # Rare enough to claim a held timer here, by itself.
             if delivery.timer and not await timers.claim(connection, [delivery.timer]):
                 batch.answers[id(delivery)] = Duplicate()
                 continue
@@ -172,12 +186,6 @@ class Handler:
             batch.letters.append(parking.letter(delivery, lane, delivery.fault, behind=lane in standing))
             standing.add(lane)
         batch.live = live
-
-    async def _load(self, connection: Connection, batch: Batch) -> dict[Ref, Versioned]:
-        items = [delivery.item for delivery in batch.live if delivery.item]
-        locked = {item.ref for item in items}
-        read = {ref for item in items for ref in item.reads}
-        return await self._repository.load(connection, locked, read)
 
     async def _drop_gone_timers(self, connection: Connection, batch: Batch) -> None:
         fired = [delivery.timer for delivery in batch.live if delivery.timer]

@@ -13,6 +13,7 @@ from runtime.delivery import TIMER_TOPIC, Delivery, RawRecord, Reader, parse_tim
 from runtime.fold import Done, Refusal
 from runtime.outbox import Record
 from runtime.pump import Pump
+from runtime.reads import read
 
 REPLAY_AT_ONCE = 500
 """Letters of one key in one transaction; the rest follow in further ones."""
@@ -119,7 +120,7 @@ class DeadLetters:
                 raise Refused(
                     "not_first", f"letter {letters[0].seq} is the first of this key; discard or replay it first"
                 )
-            await inbox.admit(connection, [letters[0].message_id])
+            await read(connection, [inbox.admission([letters[0].message_id])])
             await parking.resolve(connection, [seq], "discarded", by, reason, self._clock.now())
             return await self._left(connection, key)
 

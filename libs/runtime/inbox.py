@@ -1,11 +1,19 @@
 """The inbox: which messages were handled already, told and remembered in the transaction of their effect."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+import asyncpg
 from asyncpg.pgproto.pgproto import UUID as QuickUUID
 
 from runtime.db import Connection
+from runtime.reads import Read
+
+_ADMIT = "INSERT INTO inbox (id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING RETURNING id"
+_SEEN = (
+    "SELECT id::text, NULL::bigint, NULL::json "
+    "FROM (SELECT unnest($1::uuid[]) EXCEPT SELECT id FROM inserted) AS seen (id)"
+)
 
 
 def inbox_id(source: str, id: str) -> UUID:
@@ -18,15 +26,17 @@ def inbox_id(source: str, id: str) -> UUID:
         return QuickUUID(uuid5(NAMESPACE_URL, f"{source}\n{id}").bytes)
 
 
-async def admit(connection: Connection, ids: Iterable[UUID]) -> set[UUID]:
-    """Remembers `ids` and returns those not seen before. Sorted, so that two batches that share ids (a rebalance's
+def admission(ids: Iterable[UUID]) -> Read:
+    """Remembers `ids` and finds those that were seen before. Sorted, so that two batches that share ids (a rebalance's
     zombie and its successor) wait for one another in one direction only."""
-    rows = await connection.fetch(
-        "INSERT INTO inbox (id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING RETURNING id", sorted(set(ids))
-    )
-    return {row[0] for row in rows}
+    return Read(_SEEN, sorted(set(ids)), _ADMIT)
 
 
-async def forget(connection: Connection, ids: Iterable[UUID]) -> None:
+def ids(seen: Iterable[asyncpg.Record]) -> set[UUID]:
+    """What an admission found."""
+    return {QuickUUID(id) for _, id, _, _ in seen}
+
+
+async def forget(connection: Connection, ids: Collection[UUID]) -> None:
     """Takes back ids admitted in this transaction, of messages that had no effect and are parked."""
     await connection.execute("DELETE FROM inbox WHERE id = ANY($1::uuid[])", list(ids))

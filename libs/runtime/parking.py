@@ -19,6 +19,7 @@ from runtime.delivery import NOWHERE, Delivery, Origin, RawRecord
 from runtime.ids import new_id
 from runtime.inbox import inbox_id
 from runtime.outbox import OUTGOING, OutboxRow, Record
+from runtime.reads import Read
 
 _RawHeaders = tuple[tuple[str, bytes | None], ...]
 _pack = msgspec.msgpack.Encoder().encode
@@ -66,11 +67,17 @@ class DeadLetter:
     reason: str | None
 
 
-async def parked(connection: Connection, keys: Collection[str]) -> set[str]:
-    """Which of these keys stand still. Locks their rows, so a replay in another replica is waited for."""
-    rows = await connection.fetch(
-        f"SELECT key FROM parked_keys WHERE key = ANY({texts(1)}) ORDER BY key FOR UPDATE", column(list(keys))
-    )
+_STANDING = f"SELECT key, NULL::bigint, NULL::json FROM parked_keys WHERE key = ANY({texts(1)})"
+
+
+def standing(keys: Collection[str]) -> Read:
+    """Which of these keys stand still."""
+    return Read(_STANDING, column(list(keys)))
+
+
+async def lock(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Which of these keys stand still, once replays of them in other replicas are over; none begins meanwhile."""
+    rows = await connection.fetch(f"{_STANDING} ORDER BY key FOR UPDATE", column(list(keys)))
     return {row[0] for row in rows}
 
 
@@ -108,7 +115,7 @@ async def _append(connection: Connection, letter: Letter, now: datetime) -> bool
 
 async def letters_of(connection: Connection, key: str, limit: int) -> list[DeadLetter]:
     """The first open letters of one key, in order; locks the key for this transaction."""
-    await parked(connection, [key])
+    await lock(connection, [key])
     # Outgoing ones come first: they were decided before anything of their key that is still to be handled.
     rows = await connection.fetch(
         "SELECT * FROM dead_letters WHERE key = $1 AND status IN ('failed', 'waiting') "

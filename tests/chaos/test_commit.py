@@ -63,7 +63,7 @@ async def test_a_commit_that_arrives_after_it_was_given_up_has_one_effect(world:
 
 
 async def _someone_waits(world: World) -> bool:
-    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO inbox%'"
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO inbox%'"
     return bool(await rows(world.databases["toy"], waiting))
 
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 
+from contracts.message import PARTITIONS
 from tests.chaos.check import members, rows
 from tests.chaos.conftest import World, tallies
 from tests.chaos.load import publishing
@@ -150,7 +151,7 @@ async def _shares(world: World, group: str, count: int, within: float = 30) -> N
     async def shared() -> bool:
         given = await members(world.kafka.bootstrap, group)
         sizes = sorted(len(places) for places in given.values())
-        expected = sum(sizes) and sum(sizes) == len(set().union(*given.values())) == TOPICS[group] * 12
+        expected = sum(sizes) and sum(sizes) == len(set().union(*given.values())) == TOPICS[group] * PARTITIONS
         assert len(sizes) == count and all(sizes) and expected, sizes
         return True
 

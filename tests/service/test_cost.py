@@ -31,7 +31,7 @@ from tests.toy.parts import add, client, fresh_topics, running
 from tests.waiting import eventually
 
 BATCH = [
-    "BEGIN", "INSERT INTO inbox", "SELECT key FROM", "SELECT id, version,", "WITH w0 AS (INSERT INTO tallies", "COMMIT",
+    "BEGIN", "WITH inserted AS (INSERT INTO inbox", "WITH w0 AS (INSERT INTO tallies", "COMMIT",
 ]  # fmt: skip
 """How the statements of a batch begin that makes new aggregates; one that changes them updates instead."""
 

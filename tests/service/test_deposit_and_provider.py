@@ -17,7 +17,7 @@ import deposits
 import ledger
 import runtime
 import simulators.payments
-from contracts.message import Command
+from contracts.message import PARTITIONS, Command
 from contracts.money import Money
 from contracts.orders import PaymentMethod
 from deposits.domain import Status
@@ -125,7 +125,7 @@ async def test_a_paid_deposit_becomes_active(
             shown = await http.get(f"{provider_address}/operations/deposit-s-1-1", headers=as_actor("operator:demo"))
             operation = shown.json()
             assert (operation["status"], operation["method"]) == ("succeeded", "bank_transfer")
-            assert provider.kafka_sender.produced.keys() <= {("payments.events.v1", n) for n in range(12)}
+            assert provider.kafka_sender.produced.keys() <= {("payments.events.v1", n) for n in range(PARTITIONS)}
             assert bool(provider.kafka_sender.produced) == (answers_by == "kafka")
 
 

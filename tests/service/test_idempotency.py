@@ -183,7 +183,7 @@ async def test_what_is_under_way_is_not_begun_again(ask: Ask, shared: str, numbe
     async with holder.transaction():
         await holder.execute("SELECT FROM tallies WHERE id = 'held' FOR UPDATE")
         under_way = asyncio.create_task(ask("held", "k1", 2))
-        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE'"
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'"
 
         async def waits() -> bool:
             return bool(await rows(shared, waiting))

@@ -43,7 +43,7 @@ async def saved(folding: Folding, database: str) -> asyncpg.Connection:
     repository = Repository(SERVICE)
     await write(connection, repository.writes({}, folding.states))
     loaded = await repository.load(connection, list(folding.states))
-    assert loaded == folding.states
+    assert loaded.states == folding.states
     return connection
 
 

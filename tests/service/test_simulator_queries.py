@@ -34,7 +34,7 @@ async def saved(folding: Folding, service: Service, package: str, database: str)
     await migrate(connection, (runtime.MIGRATIONS, Path(package).parent / "migrations"))
     repository = Repository(service)
     await write(connection, repository.writes({}, folding.states))
-    assert await repository.load(connection, list(folding.states)) == folding.states
+    assert (await repository.load(connection, list(folding.states))).states == folding.states
     return connection
 
 

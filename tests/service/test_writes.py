@@ -48,7 +48,7 @@ async def test_writes_of_every_kind_go_together(connection: Any) -> None:
             *outbox.writes([record("new", number) for number in range(3)]),
         ],
     )
-    assert await REPOSITORY.load(connection, after) == after
+    assert (await REPOSITORY.load(connection, after)).states == after
     assert [timer[:2] for timer in await timers.due(connection, NOON + timedelta(days=1), 9)] == [
         (NEW, "bell"),
         (OLD, "horn"),
@@ -72,7 +72,7 @@ async def test_a_lost_race_leaves_nothing(connection: Any, loaded: Any, changed:
     with pytest.raises(ConcurrentUpdate, match=r"0 of 1|1 of 2"):
         async with connection.transaction():
             await write(connection, [*REPOSITORY.writes(loaded, changed), *outbox.writes([record("old")])])
-    assert await REPOSITORY.load(connection, [OLD, NEW]) == {OLD: Versioned(toy.Tally(1, (1,)), 1)}
+    assert (await REPOSITORY.load(connection, [OLD, NEW])).states == {OLD: Versioned(toy.Tally(1, (1,)), 1)}
     assert await outbox.take(connection, 9) == (0, [])
 
 
