@@ -31,12 +31,17 @@ EMPTY_POLL_MS = 250
 LINGER = 0.004
 """Seconds. What the consumer fetched ahead while a batch was handled is as little as the broker had at its beginning;
 under load the broker holds what came since, and is waited for."""
+LONGEST_REST = 0.02
+"""Seconds. After a batch that was not full the consumer rests as long as it took, at most so long. What comes meanwhile
+is in the next one, and shares what every batch costs; who waits for a processor has it sooner. A full batch says that
+there is more than can be done, and the next one follows at once."""
 ACKNOWLEDGE_EVERY = 0.5
 """Seconds. Each acknowledgement costs the broker a record a partition, so those of many batches go together; what a
 crash leaves unacknowledged is handed out again, and the inbox drops it."""
 HEARTBEAT_MS = 1000
 """A replica learns by its heartbeat that others came or went, so this is what a change of shares takes."""
 A_FEW = 20
+"""Messages of a batch that say that there is load."""
 _TIMESTAMP = attrgetter("timestamp")
 FETCH_BYTES = 1024 * 1024
 PARTITION_FETCH_BYTES = 256 * 1024
@@ -97,8 +102,9 @@ class Intake:
         self._subscriber(self._handle)
         self._subscriber.get_msg = self._gather  # type: ignore[method-assign]
         self._batch_max = settings.batch_max
-        self._busy = False
-        """Whether the last batch was more than a few messages."""
+        self._gathered = 0
+        self._gathered_at = 0.0
+        """How many messages the last batch had, and when it was handed over, by the loop's clock."""
         self._to_acknowledge: dict[TopicPartition, int] = {}
         self._stopping = False
         self._acknowledging: asyncio.Task[None] | None = None
@@ -194,10 +200,13 @@ class Intake:
             self.handled[at] = max(self.handled.get(at, 0), begins[place] if offset is None else offset)
 
     async def _gather(self, consumer: Any) -> tuple[RawRecord, ...]:
-        """The next batch: what is ready, and under load what the broker gathered meanwhile."""
+        """The next batch, after a rest: what is ready, and under load what the broker gathered meanwhile."""
+        loop = asyncio.get_running_loop()
+        if 0 < self._gathered < self._batch_max:
+            await asyncio.sleep(min(loop.time() - self._gathered_at, LONGEST_REST))
         found = await consumer.getmany(timeout_ms=EMPTY_POLL_MS, max_records=self._batch_max)
         gathered = [record for some in found.values() for record in some]
-        if self._busy and 0 < len(gathered) < self._batch_max:
+        if self._gathered >= A_FEW and 0 < len(gathered) < self._batch_max:
             try:
                 more = await consumer.getmany(timeout_ms=LINGER * 1000, max_records=self._batch_max - len(gathered))
             except Exception as error:
@@ -206,7 +215,7 @@ class Intake:
             else:
                 gathered += [record for some in more.values() for record in some]
                 found |= more
-        self._busy = len(gathered) >= A_FEW
+        self._gathered, self._gathered_at = len(gathered), loop.time()
         self._gathered_in = self._shares
         # The records of a partition stand in their order.
         self._ends_at = {place: some[-1].offset + 1 for place, some in found.items()}
