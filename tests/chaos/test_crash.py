@@ -8,6 +8,7 @@ from tests.chaos.conftest import World, tallies
 from tests.chaos.load import publishing
 from tests.toy import faults, toy
 from tests.toy.parts import SERVICE_ACTOR, client
+from tests.waiting import eventually
 
 QUICK = {"HOLDFAST_SESSION_TIMEOUT": 1}
 """So that the share of a dead replica is given away soon."""
@@ -37,21 +38,26 @@ async def test_kill_9_between_any_two_steps_loses_nothing_and_doubles_nothing(wo
         for point in faults.POINTS:
             if point.startswith("letters"):
                 continue  # nothing is parked here; see the tests of parked keys
-            # given a service that will die at this point, and timers that fall due meanwhile
+            # given a service that will die at this point, and timers that fall due meanwhile, one by one
             rings += [f"ring-{point}-{number}" for number in range(5)]
-            await other.send(*(_ring(tally) for tally in rings[-5:]))
+            await other.send(*(_ring(tally, 0.2 + 0.2 * number) for number, tally in enumerate(rings[-5:])))
             service = world.start("toy", TOY_CRASH=f"{point}:{1 if point == 'migrated' else 2}", **QUICK)
             # when it died there, its successor takes over
             assert await service.ended() == -signal.SIGKILL, f"{point}: {service.tail()}"
     # then everything has had its effect, once; every timer too
     await world.started("toy", **QUICK)
     await world.settles()
-    rung = {row["id"]: row["rings"] for row in await rows(world.databases["toy"], RINGS)}
-    assert rung == dict.fromkeys(rings, 1)
+
+    async def all_rang() -> bool:
+        rung = {row["id"]: row["rings"] for row in await rows(world.databases["toy"], RINGS)}
+        assert rung == dict.fromkeys(rings, 1)
+        return True
+
+    await eventually(all_rang)
 
 
 RINGS = "SELECT id, (state->>'rings')::int AS rings FROM tallies WHERE id LIKE 'ring-%'"
 
 
-def _ring(tally: str) -> toy.RingLater:
-    return toy.RingLater.model_validate({"actor": SERVICE_ACTOR, "tally": tally, "seconds": 0.2})
+def _ring(tally: str, seconds: float) -> toy.RingLater:
+    return toy.RingLater.model_validate({"actor": SERVICE_ACTOR, "tally": tally, "seconds": seconds})

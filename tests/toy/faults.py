@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer
 from asyncpg.transaction import Transaction
 
-from runtime import inbox, migrate, outbox, parking, timers, writes
+from runtime import migrate, outbox, parking, repository, timers, writes
 from runtime.batch import Handler
 from runtime.decision import Look, Outcome, Service
 from runtime.pump import Pump
@@ -38,8 +38,7 @@ class Point(NamedTuple):
 
 POINTS = {
     "migrated": Point(migrate, "_migrate_component"),
-    "inbox": Point(inbox, "admit"),
-    "parked_looked_up": Point(parking, "parked"),
+    "amid_opening": Point(repository, "read", amid=True),
     "loaded": Point(Repository, "load"),
     "timers_claimed": Point(timers, "claim"),
     "letters_parked": Point(parking, "park"),
@@ -60,7 +59,7 @@ POINTS = {
 }
 """Every step of the path after which, or in which, a process can die."""
 
-_NO_RESULT = {"write", "send", "_send_partition", "commit", "load", "parked", "resolve"}
+_NO_RESULT = {"write", "send", "_send_partition", "commit", "load", "resolve"}
 
 
 def die_at(place: str) -> None:
