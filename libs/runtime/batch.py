@@ -136,10 +136,9 @@ class Handler:
         if not seen and not standing:
             return set(), set(), states
         # Somebody may have been waited for whose work that one statement does not see, but for the rows that it locked:
-        # a replica that had the same messages, or one that replays a key. The next statements see it.
-        held = await parking.lock(connection, lanes)
+        # a replica that had the same messages, or one that replayed a key. The next statement sees it.
         states, _ = await self._repository.load(connection, refs, looked_at)
-        return inbox.ids(seen), held, states
+        return inbox.ids(seen), {key for _, key, stands_still, _ in standing if stands_still}, states
 
     async def _drop_seen(
         self, connection: Connection, deliveries: Sequence[Delivery], batch: Batch, seen: Container[UUID]

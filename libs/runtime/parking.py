@@ -67,18 +67,19 @@ class DeadLetter:
     reason: str | None
 
 
-_STANDING = f"SELECT key, NULL::bigint, NULL::json FROM parked_keys WHERE key = ANY({texts(1)})"
+_STANDING = f"""
+WITH found AS MATERIALIZED (SELECT key FROM parked_keys WHERE key = ANY({texts(1)})),
+held AS MATERIALIZED (
+    SELECT key FROM parked_keys WHERE key IN (SELECT key FROM found) ORDER BY key FOR UPDATE
+)
+SELECT key, (held.key IS NOT NULL)::int::bigint, NULL::json FROM found LEFT JOIN held USING (key)
+"""
 
 
 def standing(keys: Collection[str]) -> Read:
-    """Which of these keys stand still."""
+    """Which of these keys stand still. Locks their rows, so a replay in another replica is waited for: 1 where the key
+    stands still behind that, 0 where the replay freed it."""
     return Read(_STANDING, column(list(keys)))
-
-
-async def lock(connection: Connection, keys: Collection[str]) -> set[str]:
-    """Which of these keys stand still, once replays of them in other replicas are over; none begins meanwhile."""
-    rows = await connection.fetch(f"{_STANDING} ORDER BY key FOR UPDATE", column(list(keys)))
-    return {row[0] for row in rows}
 
 
 async def park(connection: Connection, letters: Sequence[Letter], now: datetime) -> list[Letter]:
@@ -115,7 +116,7 @@ async def _append(connection: Connection, letter: Letter, now: datetime) -> bool
 
 async def letters_of(connection: Connection, key: str, limit: int) -> list[DeadLetter]:
     """The first open letters of one key, in order; locks the key for this transaction."""
-    await lock(connection, [key])
+    await connection.execute("SELECT FROM parked_keys WHERE key = $1 FOR UPDATE", key)
     # Outgoing ones come first: they were decided before anything of their key that is still to be handled.
     rows = await connection.fetch(
         "SELECT * FROM dead_letters WHERE key = $1 AND status IN ('failed', 'waiting') "

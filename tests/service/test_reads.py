@@ -10,7 +10,7 @@ import pytest
 import runtime
 from contracts.envelope import encode
 from runtime import inbox, parking
-from runtime.batch import Answer, Duplicate, Handler
+from runtime.batch import Answer, Duplicate, Handler, Parked
 from runtime.clock import RealClock
 from runtime.delivery import Delivery, RawRecord, Reader
 from runtime.fold import Done
@@ -73,25 +73,43 @@ async def test_what_a_replica_made_of_the_same_messages_is_seen(connections: tup
     assert (done.version, done.state) == (2, toy.Tally(3, (1, 2)))
 
 
-async def test_what_a_replay_made_is_seen(connections: tuple[Any, Any]) -> None:
+@pytest.mark.parametrize("before", [(), (7,)], ids=["which makes the tally", "which changes the tally"])
+async def test_a_replay_is_waited_for_and_what_it_did_is_seen(
+    connections: tuple[Any, Any], before: tuple[int, ...]
+) -> None:
     ours, theirs = connections
     first, second = delivery(1), delivery(2)
-    # given a parked key, which is being replayed by another replica, and so gets its tally
+    # given a parked key, which another replica is about to replay
+    await handled(ours, *map(delivery, before))
     async with ours.transaction():
         await parking.park(ours, [parking.letter(first, "k", ValueError("was wrong"), behind=False)], CLOCK.now())
     replay = theirs.transaction()
     await replay.start()
     letters = await parking.letters_of(theirs, "k", 10)
-    await HANDLER.apply(theirs, [first], replaying="k")
-    await parking.resolve(theirs, [letter.seq for letter in letters], "replayed", "op", "mended", CLOCK.now())
-    # when the next message comes meanwhile
+    # when the next message comes meanwhile, then it waits, and is in nobody's way
     handling = asyncio.create_task(handled(ours, second))
     await eventually(lambda: waits(theirs, ours.get_server_pid()))
+    await HANDLER.apply(theirs, [first], replaying="k")
+    await parking.resolve(theirs, [letter.seq for letter in letters], "replayed", "op", "mended", CLOCK.now())
     await replay.commit()
-    # then it waits, and finds the tally
+    # and finds what the replay did
     (done,) = await handling
     assert isinstance(done, Done)
-    assert (done.version, done.state) == (2, toy.Tally(3, (1, 2)))
+    assert done.state == toy.Tally(sum(before) + 3, (*before, 1, 2))
+
+
+async def test_a_key_that_a_replay_did_not_free_stands_still(connections: tuple[Any, Any]) -> None:
+    ours, theirs = connections
+    first, second = delivery(1), delivery(2)
+    async with ours.transaction():
+        await parking.park(ours, [parking.letter(first, "k", ValueError("is wrong"), behind=False)], CLOCK.now())
+    replay = theirs.transaction()
+    await replay.start()
+    await parking.letters_of(theirs, "k", 10)
+    handling = asyncio.create_task(handled(ours, second))
+    await eventually(lambda: waits(theirs, ours.get_server_pid()))
+    await replay.rollback()
+    assert [type(answer) for answer in await handling] == [Parked]
 
 
 async def test_reads_go_together_in_their_order(connections: tuple[Any, Any]) -> None:
