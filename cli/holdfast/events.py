@@ -96,15 +96,15 @@ async def records(
     consumer = AIOKafkaConsumer(**addresses.kafka_client(), enable_auto_commit=False)
     try:
         await started(consumer)
-        all = places(consumer, topics)
-        consumer.assign(all)
+        every = places(consumer, topics)
+        consumer.assign(every)
         if start == "earliest":
-            await consumer.seek_to_beginning(*all)
+            await consumer.seek_to_beginning(*every)
         else:
-            await consumer.seek_to_end(*all)
+            await consumer.seek_to_end(*every)
         if isinstance(start, datetime):
             at = int(start.timestamp() * 1000)
-            for place, found in (await consumer.offsets_for_times(dict.fromkeys(all, at))).items():
+            for place, found in (await consumer.offsets_for_times(dict.fromkeys(every, at))).items():
                 if found:
                     consumer.seek(place, found.offset)
         while True:

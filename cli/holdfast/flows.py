@@ -47,10 +47,10 @@ async def flows(client: Mapping[str, Any]) -> list[Flow]:
     admin = AIOKafkaAdminClient(**client)
     try:
         await asyncio.gather(started(consumer), admin.start())
-        since, all = int((time.time() - LATELY) * 1000), places(consumer)
+        since, every = int((time.time() - LATELY) * 1000), places(consumer)
         published, lately, stands = await asyncio.gather(
-            consumer.end_offsets(all),
-            consumer.offsets_for_times(dict.fromkeys(all, since)),
+            consumer.end_offsets(every),
+            consumer.offsets_for_times(dict.fromkeys(every, since)),
             _stands(admin),
         )
         ages: dict[tuple[str, int, int], float] = {}

@@ -45,7 +45,7 @@ from runtime.progress import Moving, Seen, stalled
 from runtime.pump import TRANSIENT, Pump, Unavailable
 from runtime.relay import KafkaSender, Relay, Sender
 from runtime.repository import Repository
-from runtime.settings import Settings
+from runtime.settings import Settings, from_environment
 from runtime.telemetry import Telemetry
 from runtime.watches import TIDY_CENSUS, Watch
 
@@ -375,7 +375,7 @@ def serve(
 ) -> None:
     """Runs a service until SIGTERM or SIGINT. Settings come from the environment. With the argument `--migrate` it only
     brings the database up to date."""
-    settings = Settings()
+    settings = from_environment(Settings)
     configure(service.name, settings.log_level)
     if sys.argv[1:] == ["--migrate"]:
         asyncio.run(migrate_now(settings.database_url.get_secret_value(), migrations))

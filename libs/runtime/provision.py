@@ -23,7 +23,7 @@ from pydantic import Field
 
 from contracts.message import PARTITIONS
 from runtime.logs import configure
-from runtime.settings import KafkaSettings
+from runtime.settings import KafkaSettings, from_environment
 
 log = structlog.get_logger()
 
@@ -212,7 +212,7 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit("usage: python -m runtime.provision RIGHTS.json")
     configure("provision", "info")
     rights = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=Rights)
-    settings = ProvisionSettings()
+    settings = from_environment(ProvisionSettings)
     try:
         asyncio.run(
             provision(settings.kafka_access.client(), rights, settings.kafka_partitions, settings.kafka_replication)

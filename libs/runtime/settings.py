@@ -1,10 +1,11 @@
 """Settings of a service, from `HOLDFAST_…` environment variables; any of them may come from a file by `…_FILE`."""
 
 import os
+import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -45,6 +46,19 @@ class FileSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, FromFiles(settings_cls)
+
+
+S = TypeVar("S", bound=FileSettings)
+
+
+def from_environment(kind: type[S]) -> S:
+    """The settings of this process. Ends it, with a line a setting that is missing or wrong, where there is one."""
+    try:
+        return kind()
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)
+    told = [(PREFIX + str(one["loc"][0]).upper() if one["loc"] else "settings", one["msg"]) for one in wrong]
+    sys.exit("\n".join(f"{name}: {why}" for name, why in told))
 
 
 class KafkaSettings(FileSettings):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import runtime
 from runtime.app import serve
+from runtime.settings import from_environment
 from simulators.forgeries import Tally
 from simulators.payments import adapter
 from simulators.payments.api import api
@@ -14,7 +15,7 @@ from simulators.webhooks import webhooks
 
 def main() -> None:
     """Runs the provider until it is told to stop."""
-    settings = SimulatorSettings()
+    settings = from_environment(SimulatorSettings)
     faults, tally, key = settings.misfortune, Tally(), settings.provider_key
     url = str(settings.provider_url) if settings.provider_url else None
     sender = adapter.over_http(key, url, settings.provider_timeout, webhooks(settings, tally), tally)

@@ -28,10 +28,10 @@ class Watch:
 
     async def __aenter__(self) -> "Watch":
         await started(self._consumer)
-        all = places(self._consumer, EVENTS)
-        self._consumer.assign(all)
-        await self._consumer.seek_to_end(*all)
-        for place in all:
+        every = places(self._consumer, EVENTS)
+        self._consumer.assign(every)
+        await self._consumer.seek_to_end(*every)
+        for place in every:
             self._seen[f"{place.topic}/{place.partition}"] = await self._consumer.position(place)
         self._task = asyncio.create_task(self._read())
         return self

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from runtime.settings import Settings
+from runtime.provision import ProvisionSettings
+from runtime.settings import Settings, from_environment
 
 DATABASE = "postgresql://toy:secret@127.0.0.1:5432/toy"
 
@@ -100,3 +101,19 @@ def test_values_out_of_bounds_are_refused(monkeypatch: pytest.MonkeyPatch, name:
     monkeypatch.setenv(f"HOLDFAST_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):
         Settings()
+
+
+def test_a_process_with_wrong_settings_ends_with_a_line_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_KAFKA_PARTITIONS", "0")
+    monkeypatch.setenv("HOLDFAST_KAFKA_REPLICATION", "s3cret")
+    with pytest.raises(SystemExit) as ended:
+        from_environment(ProvisionSettings)
+    partitions, replication = str(ended.value).splitlines()
+    assert partitions == "HOLDFAST_KAFKA_PARTITIONS: Input should be greater than or equal to 1"
+    assert replication.startswith("HOLDFAST_KAFKA_REPLICATION: ")
+    assert "s3cret" not in replication
+    monkeypatch.setenv("HOLDFAST_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.delenv("HOLDFAST_KAFKA_PARTITIONS")
+    monkeypatch.delenv("HOLDFAST_KAFKA_REPLICATION")
+    with pytest.raises(SystemExit, match=r"settings: .*kafka_username and kafka_password"):
+        from_environment(ProvisionSettings)
