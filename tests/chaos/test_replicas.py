@@ -57,22 +57,26 @@ async def test_a_replica_with_a_name_has_its_share_again_as_soon_as_it_is_back(w
     killed, staying, _ = replicas = [
         *(world.start("toy", HOLDFAST_INSTANCE=name, **long) for name in names), world.start("mirror"),
     ]  # fmt: skip
-    await all_ready(*replicas)
-    await _shares(world, "toy", 2)
-    async with publishing(world.kafka.bootstrap, world.written, tallies(), a_tick=50):
-        await eventually(lambda: _all_handled_some([killed, staying]))
-        # when one is killed, and started again under its name
-        await killed.kill()
-        back = world.start("toy", HOLDFAST_INSTANCE=names[0], **long)
-        # then it has its share, and the other kept its own
-        await all_ready(back)
-        await eventually(lambda: _all_handled_some([back, staying]))
-        await world.more_handled(300)
-    await world.settles()
-    # The group would remember both names for ten minutes: whoever comes under one of them says anew for how long.
-    for one in (back, staying):
-        assert await one.terminate() == 0
-    await all_ready(*(world.start("toy", HOLDFAST_INSTANCE=name, HOLDFAST_SESSION_TIMEOUT=1) for name in names))
+    try:
+        await all_ready(*replicas)
+        await _shares(world, "toy", 2)
+        async with publishing(world.kafka.bootstrap, world.written, tallies(), a_tick=50):
+            await eventually(lambda: _all_handled_some([killed, staying]))
+            # when one is killed, and started again under its name
+            await killed.kill()
+            back = world.start("toy", HOLDFAST_INSTANCE=names[0], **long)
+            # then it has its share, and the other kept its own
+            await all_ready(back)
+            await eventually(lambda: _all_handled_some([back, staying]))
+            await world.more_handled(300)
+        await world.settles()
+        for one in (back, staying):
+            assert await one.terminate() == 0
+    finally:
+        # The group would remember both names for ten minutes: whoever comes under one of them says anew for how long.
+        for one in world.processes:
+            await one.kill()
+        await all_ready(*(world.start("toy", HOLDFAST_INSTANCE=name, HOLDFAST_SESSION_TIMEOUT=1) for name in names))
 
 
 async def test_a_replica_that_stood_still_and_wakes_up_doubles_and_reorders_nothing(
