@@ -28,17 +28,17 @@ def take(setting: Setting, wanted: Collection[str]) -> Iterator[Result]:
 
 
 def replicated(setting: Setting, numbers: Sequence[int]) -> dict[int, list[Drain]]:
-    """Drains with so many replicas of each service, all on one system: a warm-up for each number."""
+    """Drains with so many replicas of each service, all on one system: a warm-up for each number. The first number
+    comes once more at the end, as servers become cheaper while they run: it stands for the time between."""
     orders = setting.orders or setting.by_length(2_000, 5_000, 20_000)
     repeats = setting.repeats or setting.by_length(1, 1, 2)
-    drains = {}
-    with setting.system("replicas", orders) as ready:
-        for replicas in numbers:
+    drains: dict[int, list[Drain]] = {}
+    with setting.system("replicas", orders, warm_up=orders) as ready:
+        for replicas in (*numbers, numbers[0]):
             setting.say(f"{replicas} of each service")
             ready.system.scale(replicas)
             ready.system.drain(ready.mix, WARM_UP)
-            drains[replicas] = measured(setting, ready, orders, repeats)
-        ready.system.scale(1)
+            drains.setdefault(replicas, []).extend(measured(setting, ready, orders, repeats))
     return drains
 
 
