@@ -24,7 +24,7 @@ from testcontainers.core.container import DockerContainer
 
 from holdfast.embedded.errors import EmbeddedError
 from holdfast.embedded.kafka import SMALL_JVM, answers, node_properties
-from holdfast.embedded.ports import free_port, is_open
+from holdfast.embedded.ports import free_port, is_open, let_go
 from holdfast.embedded.postgres import CLUSTER, DURABILITY, SUPERUSER, TUNING, make_service
 from holdfast.interrupts import held_back
 
@@ -193,6 +193,7 @@ def start_kafka(_folder: Path) -> Kafka:
 def _bind(container: DockerContainer, inside: int, outside: int) -> None:
     # `with_bind_ports` knows no address: it would open the port to the whole network.
     container.ports[str(inside)] = ("127.0.0.1", outside)  # type: ignore[assignment]
+    let_go(outside)  # not every engine reuses addresses
 
 
 async def _selects(dsn: str) -> bool:

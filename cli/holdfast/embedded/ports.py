@@ -59,6 +59,13 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
+def let_go(port: int) -> None:
+    """Keeps a port no longer: for a server that does not reuse addresses, just before it starts."""
+    for each in [one for one in _kept if one.getsockname()[1] == port]:
+        _kept.remove(each)
+        each.close()
+
+
 def is_open(port: int) -> bool:
     """Whether something on 127.0.0.1 accepts connections at this port."""
     try:

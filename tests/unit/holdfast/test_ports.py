@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from holdfast.embedded import ports
-from holdfast.embedded.ports import free_port, free_ports, is_open
+from holdfast.embedded.ports import free_port, free_ports, is_open, let_go
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere addresses are shared with nobody")
 
@@ -49,6 +49,19 @@ def test_only_the_newest_are_kept() -> None:
     # then
     with socket.socket() as other:
         other.bind(("127.0.0.1", first))
+
+
+def test_a_port_that_is_let_go_is_anyones_and_the_others_are_not() -> None:
+    # given
+    given, other = free_ports(2)
+    # when
+    let_go(given)
+    # then
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", given))
+    if sys.platform == "linux":
+        with socket.socket() as one, pytest.raises(OSError, match="in use"):
+            one.bind(("127.0.0.1", other))
 
 
 def test_a_port_with_a_listener_is_open_and_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
