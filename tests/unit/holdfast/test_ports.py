@@ -9,7 +9,7 @@ import pytest
 from holdfast.embedded import ports
 from holdfast.embedded.ports import free_port, free_ports, is_open, let_go
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere addresses are shared with nobody")
+kept = pytest.mark.skipif(not ports.KEPT, reason="ports are kept on Linux only: see ports.KEPT")
 
 LISTENS = """
 import socket, sys
@@ -18,7 +18,7 @@ socket.create_connection(one.getsockname()).close()
 """
 
 
-@linux
+@kept
 def test_a_port_is_kept_from_others_and_not_from_the_server_it_is_for() -> None:
     # given
     port = free_port()
@@ -30,7 +30,7 @@ def test_a_port_is_kept_from_others_and_not_from_the_server_it_is_for() -> None:
         subprocess.run([sys.executable, "-c", LISTENS, str(port)], check=True)
 
 
-@linux
+@kept
 def test_no_port_is_given_twice_while_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     # given that everyone begins to look at the same place
     monkeypatch.setattr(ports.secrets, "randbelow", lambda _: 0)
@@ -40,7 +40,7 @@ def test_no_port_is_given_twice_while_it_is_kept(monkeypatch: pytest.MonkeyPatch
     assert len(set(given)) == len(given)
 
 
-@linux
+@kept
 def test_only_the_newest_are_kept() -> None:
     # given
     first = free_port()
@@ -59,7 +59,7 @@ def test_a_port_that_is_let_go_is_anyones_and_the_others_are_not() -> None:
     # then
     with socket.socket() as one:
         one.bind(("127.0.0.1", given))
-    if sys.platform == "linux":
+    if ports.KEPT:
         with socket.socket() as one, pytest.raises(OSError, match="in use"):
             one.bind(("127.0.0.1", other))
 
